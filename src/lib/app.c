@@ -1,0 +1,378 @@
+/*
+ * The life of a responder: fd 0 is the listening socket that spawn-fcgi or a
+ * supervisor has bound.  Each thread waits for a connection on an epoll set of
+ * its own, exclusively, so that a request wakes one thread and the busiest
+ * threads stay the same; SIGTERM wakes them all, each finishes what it has in
+ * hand, and nobody closes the socket, which the next process goes on with.
+ */
+
+#include "config.h"
+
+#include "app.h"
+
+#include <errno.h>
+#include <fcgiapp.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "http_fcgi.h"
+#include "log.h"
+
+#define WORKERS_MAX 1024
+#define STACK_SIZE ((size_t)256 * 1024)
+#define ARENAS_MAX 4
+#define OUT_OF_FDS_PAUSE_MS 100
+
+static atomic_bool draining;
+static int drain_fd = -1;
+
+struct pool {
+	const struct app *app;
+	struct svc svc;
+	unsigned anonymous; /* roles of callers without a token */
+	pthread_t threads[WORKERS_MAX];
+	unsigned n_threads;
+	pthread_t background;
+	bool has_background;
+};
+
+bool
+app_stopping(void)
+{
+	return atomic_load(&draining);
+}
+
+void
+app_sleep_ms(int ms)
+{
+	struct epoll_event ev = {.events = EPOLLIN};
+	int ep;
+
+	ep = epoll_create1(EPOLL_CLOEXEC);
+	if (ep == -1)
+		return;
+	if (epoll_ctl(ep, EPOLL_CTL_ADD, drain_fd, &ev) == 0)
+		(void)epoll_wait(ep, &ev, 1, ms);
+	(void)close(ep);
+}
+
+/* An epoll set that wakes this thread for a connection or for the drain. */
+static int
+wait_set(void)
+{
+	struct epoll_event conn = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+	struct epoll_event drain = {.events = EPOLLIN};
+	int ep;
+
+	ep = epoll_create1(EPOLL_CLOEXEC);
+	if (ep == -1)
+		return -1;
+	if (epoll_ctl(ep, EPOLL_CTL_ADD, STDIN_FILENO, &conn) == -1 ||
+	    epoll_ctl(ep, EPOLL_CTL_ADD, drain_fd, &drain) == -1) {
+		(void)close(ep);
+		return -1;
+	}
+	return ep;
+}
+
+/*
+ * Accept one connection and read its parameters.  False if there is none:
+ * another thread or process was faster, or the process is short of something,
+ * which ends neither thread nor process.
+ */
+static bool
+accept_request(FCGX_Request *fr)
+{
+	int rc = FCGX_Accept_r(fr);
+
+	if (rc >= 0)
+		return true;
+	if (rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM) {
+		log_error("cannot accept: %s", strerror(-rc));
+		app_sleep_ms(OUT_OF_FDS_PAUSE_MS);
+	}
+	return false;
+}
+
+static void
+serve(struct pool *p, struct worker *w, FCGX_Request *fr, struct arena *a)
+{
+	struct req r = {.io = &http_fcgi, .ctx = fr, .arena = a};
+
+	log_request(req_id(&r));
+	(void)route_run(p->app->routes, p->svc.conf, p->anonymous, w, &r);
+	log_debug("%s %s: %d", req_param(&r, "REQUEST_METHOD"),
+	    req_param(&r, "REQUEST_URI"), r.status);
+	log_request(NULL);
+	FCGX_Finish_r(fr);
+	arena_reset(a);
+}
+
+static void *
+worker_main(void *arg)
+{
+	struct pool *p = arg;
+	struct worker w = {.svc = &p->svc};
+	struct epoll_event ev;
+	struct arena *a;
+	FCGX_Request fr;
+	int ep;
+
+	a = arena_new();
+	ep = wait_set();
+	if (a == NULL || ep == -1 || FCGX_InitRequest(&fr, 0, 0) != 0) {
+		log_errno("cannot start a thread");
+		exit(EXIT_FAILURE);
+	}
+	while (!app_stopping()) {
+		if (epoll_wait(ep, &ev, 1, -1) <= 0 || app_stopping())
+			continue;
+		if (accept_request(&fr))
+			serve(p, &w, &fr, a);
+	}
+	(void)close(ep);
+	arena_free(a);
+	return NULL;
+}
+
+static void *
+background_main(void *arg)
+{
+	struct pool *p = arg;
+
+	p->app->background(&p->svc);
+	return NULL;
+}
+
+static int
+start_thread(pthread_t *t, void *(*fn)(void *), void *arg)
+{
+	pthread_attr_t attr;
+	int rc;
+
+	(void)pthread_attr_init(&attr);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	(void)pthread_attr_setstacksize(&attr, STACK_SIZE);
+#endif
+	rc = pthread_create(t, &attr, fn, arg);
+	(void)pthread_attr_destroy(&attr);
+	return rc;
+}
+
+static bool
+start_threads(struct pool *p, unsigned n)
+{
+	int rc = 0;
+
+	for (p->n_threads = 0; p->n_threads < n && rc == 0;) {
+		rc = start_thread(&p->threads[p->n_threads], worker_main, p);
+		if (rc == 0)
+			p->n_threads++;
+	}
+	if (rc == 0 && p->app->background != NULL) {
+		rc = start_thread(&p->background, background_main, p);
+		p->has_background = rc == 0;
+	}
+	if (rc != 0)
+		log_error("cannot start %u threads: %s", n, strerror(rc));
+	return rc == 0;
+}
+
+static void
+stop_threads(struct pool *p)
+{
+	uint64_t one = 1;
+	unsigned i;
+
+	atomic_store(&draining, true);
+	if (write(drain_fd, &one, sizeof(one)) != sizeof(one))
+		log_errno("drain");
+	for (i = 0; i < p->n_threads; i++)
+		(void)pthread_join(p->threads[i], NULL);
+	if (p->has_background)
+		(void)pthread_join(p->background, NULL);
+}
+
+/* Tell a supervisor that waits for it that this process serves. */
+static void
+say_ready(void)
+{
+	const char *text = getenv("TF_READY_FD");
+	char *end;
+	long fd;
+
+	if (text == NULL)
+		return;
+	fd = strtol(text, &end, 10);
+	if (*end != '\0' || fd <= STDERR_FILENO || fd > 65535)
+		return;
+	if (write((int)fd, "1", 1) != 1)
+		log_errno("cannot tell the supervisor");
+	(void)close((int)fd);
+	(void)unsetenv("TF_READY_FD");
+}
+
+/* Signals are taken by sigwait in main alone: libfcgi would cut a body short on
+ * an interrupted read. */
+static void
+block_signals(sigset_t *set)
+{
+	(void)sigemptyset(set);
+	(void)sigaddset(set, SIGTERM);
+	(void)sigaddset(set, SIGINT);
+	(void)sigaddset(set, SIGUSR1);
+	(void)pthread_sigmask(SIG_BLOCK, set, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
+static bool
+prepare_socket(const char *name)
+{
+	int flags;
+
+	if (FCGX_IsCGI()) {
+		log_error("fd 0 is no listening socket: start %s with "
+			  "spawn-fcgi, as spawn/up does",
+		    name);
+		return false;
+	}
+	flags = fcntl(STDIN_FILENO, F_GETFL);
+	drain_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (flags == -1 || drain_fd == -1 ||
+	    fcntl(STDIN_FILENO, F_SETFL, flags | O_NONBLOCK) == -1 ||
+	    FCGX_Init() != 0) {
+		log_errno("cannot use the socket on fd 0");
+		return false;
+	}
+	return true;
+}
+
+static int
+serve_until_signal(
+    const struct app *a, const struct conf *conf, const sigset_t *signals)
+{
+	struct pool *p;
+	unsigned n = (unsigned)conf_int(conf, CONF_WORKERS);
+	int status = EXIT_FAILURE, sig;
+
+	p = calloc(1, sizeof(*p));
+	if (p == NULL)
+		return EXIT_FAILURE;
+	p->app = a;
+	p->anonymous = auth_anonymous(conf);
+	if (svc_open(&p->svc, conf, a->schema, a->needs, a->name) != ERR_OK) {
+		free(p);
+		return EXIT_FAILURE;
+	}
+	if (start_threads(p, n > 0 ? n : a->workers)) {
+		say_ready();
+		(void)sigwait(signals, &sig);
+		status = EXIT_SUCCESS;
+	}
+	stop_threads(p);
+	svc_close(&p->svc);
+	free(p);
+	return status;
+}
+
+static int
+run(const struct app *a, const struct conf *conf)
+{
+	sigset_t signals;
+
+	block_signals(&signals);
+	(void)umask(0027);
+	/* Many threads, small requests: a few heaps are enough, and what a big
+	 * body took goes back to the system. */
+	(void)mallopt(M_ARENA_MAX, ARENAS_MAX);
+	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+	(void)mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+	if (!prepare_socket(a->name))
+		return EXIT_FAILURE;
+	return serve_until_signal(a, conf, &signals);
+}
+
+static void
+usage(FILE *to, const char *name)
+{
+	(void)fprintf(to,
+	    "usage: %s [--check-config | --version | --help]\n"
+	    "A FastCGI responder on the listening socket at fd 0.  Its "
+	    "configuration is the\n"
+	    "file named by TESTFLINGER_CONFIG; see testflinger.conf(5).\n",
+	    name);
+}
+
+static bool
+load(const char *name, struct conf **conf)
+{
+	static const char *const levels[] = {"error", "warn", "info", "debug"};
+	struct conf_fault fault;
+	enum log_level i;
+
+	if (conf_load(conf, NULL, &fault) != ERR_OK) {
+		log_error("%s", fault.text);
+		return false;
+	}
+	if (svc_check(*conf, &fault) != ERR_OK) {
+		log_error("%s: %s",
+		    conf_file(*conf) != NULL ? conf_file(*conf)
+					     : "configuration",
+		    fault.text);
+		conf_free(*conf);
+		return false;
+	}
+	for (i = LOG_LVL_ERROR; i < LOG_LVL_DEBUG; i++)
+		if (strcmp(conf_str(*conf, CONF_LOG_LEVEL), levels[i]) == 0)
+			break;
+	log_setup(name, i);
+	return true;
+}
+
+int
+app_main(const struct app *a, int argc, char **argv)
+{
+	struct conf *conf;
+	bool check = false;
+	int status;
+
+	log_setup(a->name, LOG_LVL_INFO);
+	if (argc > 2) {
+		usage(stderr, a->name);
+		return 2;
+	}
+	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+		usage(stdout, a->name);
+		return EXIT_SUCCESS;
+	}
+	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+		(void)printf("%s %s\n", a->name, PACKAGE_VERSION);
+		return EXIT_SUCCESS;
+	}
+	if (argc == 2 && !(check = strcmp(argv[1], "--check-config") == 0)) {
+		usage(stderr, a->name);
+		return 2;
+	}
+	if (!load(a->name, &conf))
+		return EXIT_FAILURE;
+	if (check) {
+		(void)printf("%s: the configuration is good%s%s\n", a->name,
+		    conf_file(conf) != NULL ? ": " : "",
+		    conf_file(conf) != NULL ? conf_file(conf) : "");
+		status = EXIT_SUCCESS;
+	} else {
+		status = run(a, conf);
+	}
+	conf_free(conf);
+	return status;
+}

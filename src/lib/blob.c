@@ -1,0 +1,388 @@
+/*
+ * Files are written under tmp/, synced, and renamed into their place.  A
+ * temporary file is locked while its writer lives, so that whoever starts next
+ * can tell what a dead process left from what a living one is writing.
+ */
+
+#include "blob.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define SHARDS 256
+#define SHARD_LEN 3 /* "ab" and its NUL */
+#define DIR_MAX (SHARD_LEN + ID_LEN + 1) /* "ab/<uuid>" */
+#define PATH_LEN (DIR_MAX + 32)
+#define TMP_LEN 32
+
+struct blob {
+	int root; /* DATA_PATH */
+	int jobs;
+	int tmp;
+};
+
+static const char *const names[BLOB__MAX] = {
+    [BLOB_RESULT] = "result.json",
+};
+
+static enum err
+disk_err(void)
+{
+	return errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
+}
+
+static void
+shard_of(const struct id *id, char out[SHARD_LEN])
+{
+	out[0] = id->text[0];
+	out[1] = id->text[1];
+	out[2] = '\0';
+}
+
+static void
+dir_of(const struct id *id, char out[DIR_MAX])
+{
+	(void)snprintf(out, DIR_MAX, "%.2s/%s", id->text, id->text);
+}
+
+static void
+path_of(const struct id *id, enum blob_name name, char out[PATH_LEN])
+{
+	(void)snprintf(
+	    out, PATH_LEN, "%.2s/%s/%s", id->text, id->text, names[name]);
+}
+
+static int
+open_dir(int at, const char *name)
+{
+	return openat(
+	    at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static int
+make_dir(int at, const char *name)
+{
+	if (mkdirat(at, name, 0750) == -1 && errno != EEXIST)
+		return -1;
+	return open_dir(at, name);
+}
+
+/* All shards exist from the first start on, so that no put has to sync
+ * the directory that holds them. */
+static int
+make_shards(int jobs)
+{
+	char name[SHARD_LEN];
+	unsigned i;
+
+	if (faccessat(jobs, "ff", F_OK, 0) == 0)
+		return 0;
+	for (i = 0; i < SHARDS; i++) {
+		(void)snprintf(name, sizeof(name), "%02x", i & 0xff);
+		if (mkdirat(jobs, name, 0750) == -1 && errno != EEXIST)
+			return -1;
+	}
+	return fsync(jobs);
+}
+
+/* Nobody holds the lock of a file whose writer is dead. */
+static void
+sweep_one(int tmp, const char *name)
+{
+	int fd;
+
+	fd = openat(tmp, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1)
+		return;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		if (unlinkat(tmp, name, 0) == 0)
+			log_info(
+			    "removed tmp/%s, left by a dead process", name);
+	}
+	(void)close(fd);
+}
+
+static void
+sweep(int tmp)
+{
+	struct dirent *d;
+	DIR *dir;
+	int fd;
+
+	fd = open_dir(tmp, ".");
+	dir = fd != -1 ? fdopendir(fd) : NULL;
+	if (dir == NULL) {
+		log_errno("cannot read the directory of temporary files");
+		if (fd != -1)
+			(void)close(fd);
+		return;
+	}
+	while ((d = readdir(dir)) != NULL)
+		if (d->d_name[0] != '.')
+			sweep_one(tmp, d->d_name);
+	(void)closedir(dir);
+}
+
+enum err
+blob_open(struct blob **out, const char *path)
+{
+	struct blob *b;
+
+	b = calloc(1, sizeof(*b));
+	if (b == NULL)
+		return ERR_NOMEM;
+	b->jobs = b->tmp = -1;
+	b->root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (b->root == -1 || (b->jobs = make_dir(b->root, "jobs")) == -1 ||
+	    (b->tmp = make_dir(b->root, "tmp")) == -1 ||
+	    make_shards(b->jobs) == -1 || fsync(b->root) == -1) {
+		log_errno("cannot use the data directory %s", path);
+		blob_close(b);
+		return ERR_IO;
+	}
+	sweep(b->tmp);
+	*out = b;
+	return ERR_OK;
+}
+
+void
+blob_close(struct blob *b)
+{
+	if (b->tmp != -1)
+		(void)close(b->tmp);
+	if (b->jobs != -1)
+		(void)close(b->jobs);
+	if (b->root != -1)
+		(void)close(b->root);
+	free(b);
+}
+
+static int
+write_all(int fd, const void *buf, size_t len)
+{
+	const char *p = buf;
+	ssize_t n;
+
+	while (len > 0) {
+		n = write(fd, p, len);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return -1;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* A new temporary file, locked.  A sweep that met it between creation and lock
+ * has removed it: then make another. */
+static int
+open_tmp(int tmp, char name[TMP_LEN])
+{
+	struct stat st;
+	uint64_t r;
+	int fd, try;
+
+	for (try = 0; try < 100; try++) {
+		if (getrandom(&r, sizeof(r), 0) != (ssize_t)sizeof(r))
+			return -1;
+		(void)snprintf(name, TMP_LEN, "%016llx", (unsigned long long)r);
+		fd = openat(
+		    tmp, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+		if (fd == -1 && errno == EEXIST)
+			continue;
+		if (fd == -1)
+			return -1;
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 &&
+		    st.st_nlink > 0)
+			return fd;
+		(void)close(fd);
+	}
+	errno = EEXIST;
+	return -1;
+}
+
+static int
+sync_dir(int at, const char *name)
+{
+	int fd, rc;
+
+	fd = open_dir(at, name);
+	if (fd == -1)
+		return -1;
+	rc = fsync(fd);
+	(void)close(fd);
+	return rc;
+}
+
+/* Make the change of a name durable: the directory that holds it, and the one
+ * that holds that.  Both always, because another process may have made the
+ * inner one a moment ago and not have synced it yet; a clean one costs little.
+ */
+static int
+sync_names(struct blob *b, const struct id *id)
+{
+	char dir[DIR_MAX], shard[SHARD_LEN];
+
+	dir_of(id, dir);
+	shard_of(id, shard);
+	return sync_dir(b->jobs, dir) == 0 ? sync_dir(b->jobs, shard) : -1;
+}
+
+static int
+publish(struct blob *b, const char *tmp_name, const struct id *id,
+    enum blob_name name)
+{
+	char dir[DIR_MAX], path[PATH_LEN];
+
+	dir_of(id, dir);
+	path_of(id, name, path);
+	if (renameat(b->tmp, tmp_name, b->jobs, path) == 0)
+		return 0;
+	if (errno != ENOENT ||
+	    (mkdirat(b->jobs, dir, 0750) == -1 && errno != EEXIST))
+		return -1;
+	return renameat(b->tmp, tmp_name, b->jobs, path);
+}
+
+enum err
+blob_put(struct blob *b, const struct id *id, enum blob_name name,
+    const void *buf, size_t len)
+{
+	char tmp_name[TMP_LEN];
+	enum err e = ERR_IO;
+	int fd;
+
+	fd = open_tmp(b->tmp, tmp_name);
+	if (fd == -1) {
+		e = disk_err();
+		log_errno("%s of %s: create", names[name], id->text);
+		goto err0;
+	}
+	if (write_all(fd, buf, len) == -1 || fsync(fd) == -1) {
+		e = disk_err();
+		log_errno("%s of %s: write", names[name], id->text);
+		goto err1;
+	}
+	if (publish(b, tmp_name, id, name) == -1) {
+		e = disk_err();
+		log_errno("%s of %s: publish", names[name], id->text);
+		goto err1;
+	}
+	/* The lock ends with the descriptor; the name is no longer temporary.
+	 */
+	(void)close(fd);
+	if (sync_names(b, id) == -1) {
+		e = disk_err();
+		log_errno("%s of %s: sync directory", names[name], id->text);
+		goto err0;
+	}
+	return ERR_OK;
+
+err1:
+	(void)unlinkat(b->tmp, tmp_name, 0);
+	(void)close(fd);
+err0:
+	return e;
+}
+
+static ssize_t
+read_all(int fd, char *p, size_t len)
+{
+	size_t got = 0;
+	ssize_t n;
+
+	while (got < len) {
+		n = read(fd, p + got, len - got);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return -1;
+		if (n == 0)
+			break;
+		got += (size_t)n;
+	}
+	return (ssize_t)got;
+}
+
+enum err
+blob_get(struct blob *b, const struct id *id, enum blob_name name,
+    struct arena *a, const char **buf, size_t *len)
+{
+	char path[PATH_LEN], *p;
+	struct stat st;
+	enum err e;
+	ssize_t n;
+	int fd;
+
+	path_of(id, name, path);
+	fd = openat(b->jobs, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1 && errno == ENOENT)
+		return ERR_NOTFOUND;
+	if (fd == -1) {
+		log_errno("%s of %s: open", names[name], id->text);
+		return ERR_IO;
+	}
+	e = ERR_IO;
+	if (fstat(fd, &st) == -1) {
+		log_errno("%s of %s: stat", names[name], id->text);
+		goto out;
+	}
+	e = ERR_NOMEM;
+	if ((p = arena_alloc(a, (size_t)st.st_size + 1)) == NULL)
+		goto out;
+	n = read_all(fd, p, (size_t)st.st_size);
+	if (n != (ssize_t)st.st_size) {
+		log_errno("%s of %s: read", names[name], id->text);
+		e = ERR_IO;
+		goto out;
+	}
+	p[n] = '\0';
+	*buf = p;
+	*len = (size_t)n;
+	e = ERR_OK;
+out:
+	(void)close(fd);
+	return e;
+}
+
+enum err
+blob_remove(struct blob *b, const struct id *id, enum blob_name name)
+{
+	char path[PATH_LEN], dir[DIR_MAX];
+	enum err e;
+
+	path_of(id, name, path);
+	dir_of(id, dir);
+	if (unlinkat(b->jobs, path, 0) == -1) {
+		if (errno == ENOENT)
+			return ERR_OK;
+	} else if (sync_dir(b->jobs, dir) == 0) {
+		return ERR_OK;
+	}
+	e = disk_err();
+	log_errno("%s of %s: remove", names[name], id->text);
+	return e;
+}
+
+int64_t
+blob_free_bytes(struct blob *b)
+{
+	struct statvfs v;
+
+	if (fstatvfs(b->root, &v) == -1)
+		return -1;
+	return (int64_t)v.f_bavail * (int64_t)v.f_frsize;
+}

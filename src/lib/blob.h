@@ -1,0 +1,45 @@
+#ifndef BLOB_H
+#define BLOB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arena.h"
+#include "err.h"
+#include "id.h"
+
+/* Files of jobs: DATA_PATH/jobs/<2 hex>/<uuid>/<name>, published whole. */
+
+struct blob;
+
+enum blob_name { BLOB_RESULT, BLOB__MAX }; /* result.json */
+
+/* Open the tree under path, making what is missing, and remove temporary
+ * files that dead processes left.  ERR_IO (logged). */
+enum err blob_open(struct blob **out, const char *path)
+    __attribute__((warn_unused_result));
+void blob_close(struct blob *b);
+
+/*
+ * Publish the len bytes at buf.  A reader sees the old file or the new one,
+ * never a mixture, and after ERR_OK the new one survives a crash and a power
+ * cut.  ERR_FULL or ERR_IO (logged) if the disk refuses; the old file then
+ * remains, or after a failed sync of the directory either may.
+ */
+enum err blob_put(struct blob *b, const struct id *id, enum blob_name name,
+    const void *buf, size_t len) __attribute__((warn_unused_result));
+
+/* The whole file, in arena memory and ended by NUL.  ERR_NOTFOUND, ERR_IO
+ * (logged), ERR_NOMEM. */
+enum err blob_get(struct blob *b, const struct id *id, enum blob_name name,
+    struct arena *a, const char **buf, size_t *len)
+    __attribute__((warn_unused_result));
+
+/* Remove the file durably; ERR_OK also if there is none. */
+enum err blob_remove(struct blob *b, const struct id *id, enum blob_name name)
+    __attribute__((warn_unused_result));
+
+/* Bytes that an ordinary process may still write there; -1 if unknown. */
+int64_t blob_free_bytes(struct blob *b);
+
+#endif /* !BLOB_H */

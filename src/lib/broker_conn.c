@@ -1,0 +1,490 @@
+/* One AMQP connection, on rabbitmq-c. */
+
+#include "broker_conn.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include "config.h"
+#ifdef HAVE_RABBITMQ_C_AMQP_H
+#include <rabbitmq-c/amqp.h>
+#include <rabbitmq-c/ssl_socket.h>
+#include <rabbitmq-c/tcp_socket.h>
+#else
+#include <amqp.h>
+#include <amqp_ssl_socket.h>
+#include <amqp_tcp_socket.h>
+#endif
+
+#include "clock.h"
+
+#define CHANNEL 1
+#define FRAME_MAX 131072
+#define CLOSE_WAIT_MS 200
+/* Of what the broker may have sent to an idle connection, read at most so much.
+ */
+#define TICK_FRAMES 32
+
+struct broker_conn {
+	amqp_connection_state_t amqp;
+	uint64_t seq; /* delivery tag of the last publish */
+	int64_t used_ms;
+	bool blocked;
+	bool channel_closed;
+	char why[BROKER_CONN_WHY];
+};
+
+static struct timeval
+from_ms(int64_t ms)
+{
+	if (ms < 0)
+		ms = 0;
+	return (struct timeval){
+	    .tv_sec = (time_t)(ms / 1000),
+	    .tv_usec = (suseconds_t)(ms % 1000 * 1000),
+	};
+}
+
+static void
+why_text(char *why, const char *what, const char *text)
+{
+	(void)snprintf(why, BROKER_CONN_WHY, "%s: %s", what, text);
+}
+
+static void
+why_closed(char *why, const char *what, int code, amqp_bytes_t text)
+{
+	(void)snprintf(why, BROKER_CONN_WHY, "%s: %d %.*s", what, code,
+	    (int)(text.len > 200 ? 200 : text.len), (const char *)text.bytes);
+}
+
+/* Whether an RPC ended well; if not, why. */
+static bool
+rpc_ok(char *why, const char *what, amqp_rpc_reply_t r)
+{
+	const amqp_channel_close_t *ch;
+	const amqp_connection_close_t *co;
+
+	if (r.reply_type == AMQP_RESPONSE_NORMAL)
+		return true;
+	if (r.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION) {
+		why_text(why, what, amqp_error_string2(r.library_error));
+	} else if (r.reply.id == AMQP_CHANNEL_CLOSE_METHOD) {
+		ch = r.reply.decoded;
+		why_closed(why, what, ch->reply_code, ch->reply_text);
+	} else if (r.reply.id == AMQP_CONNECTION_CLOSE_METHOD) {
+		co = r.reply.decoded;
+		why_closed(why, what, co->reply_code, co->reply_text);
+	} else {
+		why_text(why, what, "an unexpected answer");
+	}
+	return false;
+}
+
+static amqp_table_entry_t
+flag_entry(const char *name)
+{
+	return (amqp_table_entry_t){
+	    .key = amqp_cstring_bytes(name),
+	    .value = {.kind = AMQP_FIELD_KIND_BOOLEAN, .value.boolean = 1},
+	};
+}
+
+static amqp_rpc_reply_t
+login(struct broker_conn *c, const struct amqp_addr *addr,
+    const struct broker_options *o)
+{
+	amqp_table_entry_t can[] = {
+	    flag_entry("basic.nack"),
+	    flag_entry("connection.blocked"),
+	    flag_entry("consumer_cancel_notify"),
+	    flag_entry("publisher_confirms"),
+	};
+	amqp_table_entry_t about[] = {
+	    {
+		.key = amqp_cstring_bytes("capabilities"),
+		.value = {.kind = AMQP_FIELD_KIND_TABLE,
+		    .value.table = {(int)(sizeof(can) / sizeof(can[0])), can}},
+	    },
+	    {
+		.key = amqp_cstring_bytes("connection_name"),
+		.value = {.kind = AMQP_FIELD_KIND_UTF8,
+		    .value.bytes = amqp_cstring_bytes(o->name)},
+	    },
+	};
+	amqp_table_t table = {2, about};
+
+	return amqp_login_with_properties(c->amqp, addr->vhost, CHANNEL,
+	    FRAME_MAX, (int)o->heartbeat_s, &table, AMQP_SASL_METHOD_PLAIN,
+	    addr->user, addr->password);
+}
+
+static amqp_socket_t *
+make_socket(struct broker_conn *c, const struct amqp_addr *addr,
+    const struct broker_options *o, char *why)
+{
+	amqp_socket_t *s;
+	int e;
+
+	if (!addr->tls) {
+		s = amqp_tcp_socket_new(c->amqp);
+		if (s == NULL)
+			why_text(why, "connect", "out of memory");
+		return s;
+	}
+	s = amqp_ssl_socket_new(c->amqp);
+	if (s == NULL) {
+		why_text(why, "TLS", "cannot be set up");
+		return NULL;
+	}
+	amqp_ssl_socket_set_verify_peer(s, 1);
+	amqp_ssl_socket_set_verify_hostname(s, 1);
+	e = amqp_ssl_socket_set_ssl_versions(s, AMQP_TLSv1_2, AMQP_TLSvLATEST);
+	if (e == AMQP_STATUS_OK)
+		e = amqp_ssl_socket_set_cacert(s, o->ca_file);
+	if (e == AMQP_STATUS_OK)
+		return s;
+	why_text(why, "AMQP_CA_FILE", amqp_error_string2(e));
+	return NULL;
+}
+
+/* basic.publish has no time-out of its own: let the kernel end one that the
+ * broker does not read (RFC 5482). */
+static void
+limit_send(struct broker_conn *c, unsigned ms)
+{
+	(void)setsockopt(amqp_get_sockfd(c->amqp), IPPROTO_TCP,
+	    TCP_USER_TIMEOUT, &ms, sizeof(ms));
+}
+
+static void
+limit_rpc(struct broker_conn *c, int64_t deadline)
+{
+	struct timeval tv = from_ms(deadline - clock_mono_ms());
+
+	if (tv.tv_sec == 0 && tv.tv_usec == 0)
+		tv.tv_usec = 1000;
+	(void)amqp_set_rpc_timeout(c->amqp, &tv);
+}
+
+static bool
+connect_to(struct broker_conn *c, const struct amqp_addr *addr,
+    const struct broker_options *o, int timeout_ms, char *why)
+{
+	int64_t deadline = clock_mono_ms() + timeout_ms;
+	struct timeval tv = from_ms(timeout_ms);
+	amqp_socket_t *s = make_socket(c, addr, o, why);
+	int e;
+
+	if (s == NULL)
+		return false;
+	e = amqp_socket_open_noblock(s, addr->host, addr->port, &tv);
+	if (e != AMQP_STATUS_OK) {
+		why_text(why, "connect", amqp_error_string2(e));
+		return false;
+	}
+	limit_send(c, o->confirm_timeout_ms);
+	tv = from_ms(deadline - clock_mono_ms());
+	if (tv.tv_sec == 0 && tv.tv_usec == 0)
+		tv.tv_usec = 1000;
+	(void)amqp_set_handshake_timeout(c->amqp, &tv);
+	if (!rpc_ok(why, "log in", login(c, addr, o)))
+		return false;
+	limit_rpc(c, deadline);
+	(void)amqp_channel_open(c->amqp, CHANNEL);
+	if (!rpc_ok(why, "open a channel", amqp_get_rpc_reply(c->amqp)))
+		return false;
+	(void)amqp_confirm_select(c->amqp, CHANNEL);
+	return rpc_ok(why, "ask for confirms", amqp_get_rpc_reply(c->amqp));
+}
+
+struct broker_conn *
+broker_conn_open(const struct amqp_addr *addr, const struct broker_options *o,
+    int timeout_ms, char why[BROKER_CONN_WHY])
+{
+	struct broker_conn *c = calloc(1, sizeof(*c));
+
+	if (c != NULL)
+		c->amqp = amqp_new_connection();
+	if (c == NULL || c->amqp == NULL) {
+		why_text(why, "connect", "out of memory");
+		free(c);
+		return NULL;
+	}
+	if (!connect_to(c, addr, o, timeout_ms, why)) {
+		broker_conn_close(c, false);
+		return NULL;
+	}
+	amqp_maybe_release_buffers(c->amqp);
+	c->used_ms = clock_mono_ms();
+	return c;
+}
+
+void
+broker_conn_close(struct broker_conn *c, bool polite)
+{
+	if (polite) {
+		limit_rpc(c, clock_mono_ms() + CLOSE_WAIT_MS);
+		(void)amqp_connection_close(c->amqp, AMQP_REPLY_SUCCESS);
+	}
+	(void)amqp_destroy_connection(c->amqp);
+	free(c);
+}
+
+/* As kombu's SimpleQueue declares them: durable, without any argument. */
+static bool
+declare(struct broker_conn *c, const char *queue, int64_t deadline)
+{
+	amqp_bytes_t name = amqp_cstring_bytes(queue);
+
+	limit_rpc(c, deadline);
+	(void)amqp_exchange_declare(c->amqp, CHANNEL, name,
+	    amqp_cstring_bytes("direct"), 0, 1, 0, 0, amqp_empty_table);
+	if (!rpc_ok(
+		c->why, "declare the exchange", amqp_get_rpc_reply(c->amqp)))
+		return false;
+	limit_rpc(c, deadline);
+	(void)amqp_queue_declare(
+	    c->amqp, CHANNEL, name, 0, 1, 0, 0, amqp_empty_table);
+	if (!rpc_ok(c->why, "declare the queue", amqp_get_rpc_reply(c->amqp)))
+		return false;
+	limit_rpc(c, deadline);
+	(void)amqp_queue_bind(
+	    c->amqp, CHANNEL, name, name, name, amqp_empty_table);
+	return rpc_ok(c->why, "bind the queue", amqp_get_rpc_reply(c->amqp));
+}
+
+static int
+send_message(struct broker_conn *c, const struct broker_msg *m)
+{
+	amqp_table_entry_t header = {
+	    .key = amqp_cstring_bytes("x-request-id"),
+	    .value = {.kind = AMQP_FIELD_KIND_UTF8,
+		.value.bytes = amqp_cstring_bytes(
+		    m->request_id == NULL ? "" : m->request_id)},
+	};
+	bool named = m->request_id != NULL && m->request_id[0] != '\0';
+	amqp_basic_properties_t p = {
+	    ._flags = AMQP_BASIC_CONTENT_TYPE_FLAG |
+		      AMQP_BASIC_CONTENT_ENCODING_FLAG |
+		      AMQP_BASIC_HEADERS_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG |
+		      AMQP_BASIC_PRIORITY_FLAG | AMQP_BASIC_MESSAGE_ID_FLAG,
+	    .content_type = amqp_cstring_bytes("text/plain"),
+	    .content_encoding = amqp_cstring_bytes("utf-8"),
+	    .headers = {named ? 1 : 0, &header},
+	    .delivery_mode = AMQP_DELIVERY_PERSISTENT,
+	    .priority = 0,
+	    .message_id = amqp_cstring_bytes(m->message_id),
+	};
+	amqp_bytes_t name = amqp_cstring_bytes(m->queue);
+	amqp_bytes_t body = {
+	    .len = m->len, .bytes = (void *)(uintptr_t)m->body};
+
+	return amqp_basic_publish(c->amqp, CHANNEL, name, name, 1, 0, &p, body);
+}
+
+enum seen { SEEN_OTHER, SEEN_ACK, SEEN_NACK, SEEN_RETURN, SEEN_CLOSED };
+
+/* Whether a confirm is about the last message (one is under way at a time; an
+ * older one's comes late after the broker was blocked). */
+static bool
+is_last(const struct broker_conn *c, uint64_t tag, amqp_boolean_t multiple)
+{
+	return tag == c->seq || (multiple && (tag > c->seq || tag == 0));
+}
+
+static enum seen
+see_method(struct broker_conn *c, const amqp_method_t *m)
+{
+	const amqp_basic_ack_t *ack = m->decoded;
+	const amqp_basic_nack_t *nack = m->decoded;
+	const amqp_basic_return_t *ret = m->decoded;
+	const amqp_channel_close_t *ch = m->decoded;
+	const amqp_connection_close_t *co = m->decoded;
+
+	switch (m->id) {
+	case AMQP_BASIC_ACK_METHOD:
+		return is_last(c, ack->delivery_tag, ack->multiple)
+			   ? SEEN_ACK
+			   : SEEN_OTHER;
+	case AMQP_BASIC_NACK_METHOD:
+		return is_last(c, nack->delivery_tag, nack->multiple)
+			   ? SEEN_NACK
+			   : SEEN_OTHER;
+	case AMQP_BASIC_RETURN_METHOD:
+		why_closed(
+		    c->why, "returned", ret->reply_code, ret->reply_text);
+		return SEEN_RETURN;
+	case AMQP_CONNECTION_BLOCKED_METHOD:
+		c->blocked = true;
+		return SEEN_OTHER;
+	case AMQP_CONNECTION_UNBLOCKED_METHOD:
+		c->blocked = false;
+		return SEEN_OTHER;
+	case AMQP_CHANNEL_CLOSE_METHOD:
+		c->channel_closed = true;
+		why_closed(c->why, "the broker closed the channel",
+		    ch->reply_code, ch->reply_text);
+		return SEEN_CLOSED;
+	case AMQP_CONNECTION_CLOSE_METHOD:
+		why_closed(c->why, "the broker closed the connection",
+		    co->reply_code, co->reply_text);
+		return SEEN_CLOSED;
+	default:
+		return SEEN_OTHER;
+	}
+}
+
+/* The header and body of a returned message come after it as frames of their
+ * own, and are passed over. */
+static int
+next_frame(struct broker_conn *c, int64_t wait_ms, enum seen *seen)
+{
+	struct timeval tv = from_ms(wait_ms);
+	amqp_frame_t f;
+	int e = amqp_simple_wait_frame_noblock(c->amqp, &f, &tv);
+
+	*seen = SEEN_OTHER;
+	if (e == AMQP_STATUS_OK && f.frame_type == AMQP_FRAME_METHOD)
+		*seen = see_method(c, &f.payload.method);
+	return e;
+}
+
+static enum sent
+wait_confirm(struct broker_conn *c, bool *no_route, int64_t deadline)
+{
+	enum seen seen;
+	int e;
+
+	for (;;) {
+		e = next_frame(c, deadline - clock_mono_ms(), &seen);
+		if (e == AMQP_STATUS_TIMEOUT) {
+			why_text(c->why, "publish", "no confirm in time");
+			return SENT_UNKNOWN;
+		}
+		if (e != AMQP_STATUS_OK) {
+			why_text(c->why, "publish", amqp_error_string2(e));
+			return SENT_UNKNOWN;
+		}
+		if (c->blocked)
+			return SENT_BLOCKED;
+		switch (seen) {
+		case SEEN_ACK:
+			return *no_route ? SENT_REFUSED : SENT_CONFIRMED;
+		case SEEN_NACK:
+			why_text(c->why, "publish", "the broker refused it");
+			return SENT_REFUSED;
+		case SEEN_RETURN:
+			*no_route = true;
+			break;
+		case SEEN_CLOSED:
+			return c->channel_closed ? SENT_CLOSED : SENT_UNKNOWN;
+		case SEEN_OTHER:
+			break;
+		}
+	}
+}
+
+static enum sent
+publish_once(struct broker_conn *c, const struct broker_msg *m, bool *no_route,
+    int64_t deadline)
+{
+	int e = send_message(c, m);
+
+	*no_route = false;
+	if (e != AMQP_STATUS_OK) {
+		why_text(c->why, "send", amqp_error_string2(e));
+		return SENT_NOT;
+	}
+	c->seq++;
+	return wait_confirm(c, no_route, deadline);
+}
+
+/* Nothing was sent yet. */
+static enum sent
+declare_failed(struct broker_conn *c)
+{
+	amqp_rpc_reply_t r = amqp_get_rpc_reply(c->amqp);
+
+	if (r.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION &&
+	    r.reply.id == AMQP_CHANNEL_CLOSE_METHOD)
+		return SENT_CLOSED;
+	if (r.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION &&
+	    r.library_error == AMQP_STATUS_TIMEOUT)
+		return SENT_UNKNOWN;
+	return SENT_NOT;
+}
+
+static enum sent
+declare_and_publish(struct broker_conn *c, const struct broker_msg *m,
+    bool *declared, int64_t deadline)
+{
+	bool no_route;
+	enum sent s;
+
+	if (!*declared && !declare(c, m->queue, deadline))
+		return declare_failed(c);
+	s = publish_once(c, m, &no_route, deadline);
+	if (no_route && s == SENT_REFUSED) {
+		/* Somebody has deleted the queue since. */
+		*declared = false;
+		if (!declare(c, m->queue, deadline))
+			return declare_failed(c);
+		s = publish_once(c, m, &no_route, deadline);
+	}
+	*declared = s == SENT_CONFIRMED;
+	return s;
+}
+
+enum sent
+broker_conn_publish(struct broker_conn *c, const struct broker_msg *m,
+    bool *declared, int64_t deadline_ms)
+{
+	enum sent s = declare_and_publish(c, m, declared, deadline_ms);
+
+	amqp_maybe_release_buffers(c->amqp);
+	c->used_ms = clock_mono_ms();
+	return s;
+}
+
+bool
+broker_conn_tick(struct broker_conn *c)
+{
+	enum seen seen;
+	int i, e = AMQP_STATUS_OK;
+
+	for (i = 0; i < TICK_FRAMES && e == AMQP_STATUS_OK; i++) {
+		e = next_frame(c, 0, &seen);
+		if (seen == SEEN_CLOSED)
+			return false;
+	}
+	if (e != AMQP_STATUS_OK && e != AMQP_STATUS_TIMEOUT) {
+		why_text(c->why, "idle", amqp_error_string2(e));
+		return false;
+	}
+	amqp_maybe_release_buffers(c->amqp);
+	return true;
+}
+
+bool
+broker_conn_blocked(const struct broker_conn *c)
+{
+	return c->blocked;
+}
+
+int64_t
+broker_conn_used(const struct broker_conn *c)
+{
+	return c->used_ms;
+}
+
+const char *
+broker_conn_why(const struct broker_conn *c)
+{
+	return c->why;
+}

@@ -1,0 +1,22 @@
+#ifndef CLOCK_H
+#define CLOCK_H
+
+#include <stdint.h>
+
+/* The only source of time; tests set it. */
+
+#define CLOCK_TEXT_LEN sizeof("2026-11-24T10:00:00Z")
+
+/* Wall clock, milliseconds since 1970-01-01 UTC. */
+int64_t clock_now_ms(void);
+
+/* Monotonic clock, milliseconds, for time-outs and intervals. */
+int64_t clock_mono_ms(void);
+
+/* ms as RFC 3339 in UTC with whole seconds and Z, as clients parse it. */
+void clock_text(int64_t ms, char out[CLOCK_TEXT_LEN]);
+
+/* From now on the wall clock stands at ms; 0 lets it run again.  For tests. */
+void clock_set_for_test(int64_t ms);
+
+#endif /* !CLOCK_H */

@@ -1,0 +1,528 @@
+/* The configuration: file, environment, and the table that judges both. */
+
+#include "conf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "arena.h"
+#include "conf_value.h"
+#include "js.h"
+#include "log.h"
+
+#define FILE_MAX ((size_t)1 << 20)
+
+static const struct conf_key keys[] = {
+#define CONF_ENUM(name, ...) [CONF_##name] = {#name, __VA_ARGS__},
+#include "conf_keys.h"
+#undef CONF_ENUM
+};
+
+struct conf {
+	struct arena *arena;
+	const char *file;
+	struct {
+		const char *text;
+		int64_t n;
+		bool set;
+	} values[CONF__MAX];
+};
+
+/* For messages: where a value stands. */
+struct place {
+	const char *file; /* NULL: an environment variable */
+	unsigned line, column;
+	const char *key;
+};
+
+const struct conf_key *
+conf_key(enum conf_id id)
+{
+	return &keys[id];
+}
+
+static enum err
+fault(struct conf_fault *f, const struct place *at, const char *why,
+    const char *remedy)
+{
+	if (at->file != NULL)
+		(void)snprintf(f->text, sizeof(f->text),
+		    "%s: line %u, column %u: %s%s%s; %s", at->file, at->line,
+		    at->column, at->key != NULL ? at->key : "",
+		    at->key != NULL ? ": " : "", why, remedy);
+	else
+		(void)snprintf(f->text, sizeof(f->text),
+		    "the environment variable TESTFLINGER_%s: %s; %s", at->key,
+		    why, remedy);
+	return ERR_INVALID;
+}
+
+/* Does word of len bytes stand among words, which single spaces separate? */
+static bool
+among(const char *words, const char *word, size_t len)
+{
+	size_t n;
+
+	while (words != NULL && *words != '\0') {
+		n = strcspn(words, " ");
+		if (n == len && memcmp(words, word, n) == 0)
+			return true;
+		words += n;
+		words += strspn(words, " ");
+	}
+	return false;
+}
+
+static enum err
+bad_choice(const struct conf_key *k, const struct place *at,
+    struct conf_fault *f, const char *why)
+{
+	char remedy[256];
+
+	(void)snprintf(remedy, sizeof(remedy), "write %s%s",
+	    k->type == CONF_CHOICE ? "one of: " : "any of, or nothing: ",
+	    k->choices);
+	return fault(f, at, why, remedy);
+}
+
+static enum err
+set_words(struct conf *c, enum conf_id id, const char *text,
+    const struct place *at, struct conf_fault *f)
+{
+	static const char blanks[] = " ,\t\n";
+	struct buf b;
+	size_t n;
+
+	buf_init(&b, c->arena, strlen(text) + 1);
+	for (text += strspn(text, blanks); *text != '\0';
+	     text += strspn(text, blanks)) {
+		n = strcspn(text, blanks);
+		if (!among(keys[id].choices, text, n))
+			return bad_choice(
+			    &keys[id], at, f, "holds an unknown word");
+		if (b.len > 0)
+			buf_char(&b, ' ');
+		buf_add(&b, text, n);
+		text += n;
+	}
+	if (!buf_ok(&b))
+		return ERR_NOMEM;
+	c->values[id].text = b.p;
+	return ERR_OK;
+}
+
+static enum err
+set_string(struct conf *c, enum conf_id id, const char *text, size_t len,
+    const struct place *at, struct conf_fault *f)
+{
+	const struct conf_key *k = &keys[id];
+	char why[128];
+
+	if (strlen(text) != len || !js_utf8_ok(text, len))
+		return fault(f, at, "is not text in UTF-8 without NUL",
+		    "write plain text");
+	if (k->type == CONF_WORDS)
+		return set_words(c, id, text, at, f);
+	if (k->type == CONF_CHOICE && !among(k->choices, text, len))
+		return bad_choice(k, at, f, "is no such choice");
+	if (k->type == CONF_STR &&
+	    ((int64_t)len < k->min || (int64_t)len > k->max)) {
+		(void)snprintf(why, sizeof(why), "has %zu bytes", len);
+		(void)snprintf(why + strlen(why), sizeof(why) - strlen(why),
+		    ", not %lld to %lld", (long long)k->min, (long long)k->max);
+		return fault(f, at, why, "write another text");
+	}
+	c->values[id].text = arena_dup(c->arena, text, len);
+	return c->values[id].text != NULL ? ERR_OK : ERR_NOMEM;
+}
+
+static enum err
+set_int(struct conf *c, enum conf_id id, int64_t n, const struct place *at,
+    struct conf_fault *f)
+{
+	const struct conf_key *k = &keys[id];
+	char remedy[128];
+
+	if (n < k->min || n > k->max) {
+		(void)snprintf(remedy, sizeof(remedy),
+		    "write a whole number from %lld to %lld", (long long)k->min,
+		    (long long)k->max);
+		return fault(f, at, "is out of bounds", remedy);
+	}
+	c->values[id].n = n;
+	return ERR_OK;
+}
+
+/* The words of a list, as one text. */
+static enum err
+set_list(struct conf *c, enum conf_id id, const struct conf_value *v,
+    const struct place *at, struct conf_fault *f)
+{
+	struct buf b;
+	size_t i;
+
+	buf_init(&b, c->arena, 64);
+	for (i = 0; i < v->n_items; i++) {
+		if (v->items[i].type != VALUE_STR)
+			return bad_choice(
+			    &keys[id], at, f, "holds something but words");
+		buf_printf(&b, "%s ", v->items[i].text);
+	}
+	return buf_ok(&b) ? set_string(c, id, b.p, b.len, at, f) : ERR_NOMEM;
+}
+
+static enum err
+set_value(struct conf *c, enum conf_id id, const struct conf_value *v,
+    const struct place *at, struct conf_fault *f)
+{
+	switch (keys[id].type) {
+	case CONF_INT:
+		if (v->type == VALUE_INT)
+			return set_int(c, id, v->n, at, f);
+		return fault(
+		    f, at, "is no whole number", "write NAME = 5, no quotes");
+	case CONF_BOOL:
+		if (v->type != VALUE_BOOL)
+			return fault(f, at, "is neither True nor False",
+			    "write one of them, no quotes");
+		c->values[id].n = v->n;
+		return ERR_OK;
+	case CONF_WORDS:
+		if (v->type == VALUE_LIST)
+			return set_list(c, id, v, at, f);
+		break;
+	default:
+		break;
+	}
+	if (v->type != VALUE_STR)
+		return fault(f, at, "is no text", "write NAME = 'text'");
+	return set_string(c, id, v->text, v->len, at, f);
+}
+
+static int
+find_key(const char *name, size_t len)
+{
+	int i;
+
+	for (i = 0; i < CONF__MAX; i++)
+		if (strlen(keys[i].name) == len &&
+		    memcmp(keys[i].name, name, len) == 0)
+			return i;
+	return -1;
+}
+
+static bool
+is_name(char c, bool first)
+{
+	return c == '_' || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	       (!first && c >= '0' && c <= '9');
+}
+
+static void
+warn_unknown(const struct place *at, const char *name, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (name[i] >= 'a' && name[i] <= 'z')
+			break;
+	log_warn("%s: line %u: %.*s %s", at->file, at->line, (int)len, name,
+	    i < len ? "is ignored: keys are in upper case"
+		    : "is no key that this server knows; is it misspelt?");
+}
+
+/* One NAME = literal; t stands at the name. */
+static enum err
+read_line(
+    struct conf *c, struct conf_text *t, struct conf_fault *f, const char *file)
+{
+	static const char remedy[] =
+	    "the file is data, not Python: write NAME = 'text' or NAME = 5";
+	struct place at = {file, t->line, conf_text_column(t), NULL};
+	const char *name = t->p;
+	struct conf_value v;
+	size_t len;
+	int id;
+	enum err e;
+
+	while (t->p < t->end && is_name(*t->p, t->p == name))
+		t->p++;
+	len = (size_t)(t->p - name);
+	if (len == 0)
+		return fault(f, &at, "a name is missing", remedy);
+	conf_text_skip(t, false);
+	at.column = conf_text_column(t);
+	if (t->p == t->end || *t->p != '=' ||
+	    (t->end - t->p > 1 && t->p[1] == '='))
+		return fault(f, &at, "'=' is missing after the name", remedy);
+	t->p++;
+	conf_text_skip(t, false);
+	at.column = conf_text_column(t);
+	id = find_key(name, len);
+	at.key = id >= 0 ? keys[id].name : NULL;
+	if (!conf_value_read(t, &v)) {
+		at.line = t->line;
+		at.column = conf_text_column(t);
+		return fault(f, &at, t->why, remedy);
+	}
+	if (id < 0) {
+		warn_unknown(&at, name, len);
+	} else {
+		if ((e = set_value(c, (enum conf_id)id, &v, &at, f)) != ERR_OK)
+			return e;
+		c->values[id].set = true;
+	}
+	conf_text_skip(t, false);
+	if (t->p < t->end && *t->p != '\n') {
+		at.line = t->line;
+		at.column = conf_text_column(t);
+		return fault(f, &at, "something follows the value", remedy);
+	}
+	return ERR_OK;
+}
+
+static enum err
+read_text(struct conf *c, const char *file, const char *text, size_t len,
+    struct conf_fault *f)
+{
+	struct conf_text t = {text, text + len, text, 1, c->arena, NULL};
+	struct place at = {file, 1, 1, NULL};
+	enum err e = ERR_OK;
+
+	if (memchr(text, '\0', len) != NULL || !js_utf8_ok(text, len))
+		return fault(f, &at, "the file is not text in UTF-8",
+		    "save it as UTF-8");
+	for (conf_text_skip(&t, true); t.p < t.end && e == ERR_OK;
+	     conf_text_skip(&t, true))
+		e = read_line(c, &t, f, file);
+	return e;
+}
+
+static enum err
+set_from_env(
+    struct conf *c, enum conf_id id, const char *text, struct conf_fault *f)
+{
+	struct place at = {NULL, 0, 0, keys[id].name};
+	long long n;
+	char *end;
+
+	c->values[id].set = true;
+	switch (keys[id].type) {
+	case CONF_INT:
+		errno = 0;
+		n = strtoll(text, &end, 10);
+		if (errno != 0 || end == text || *end != '\0')
+			return fault(
+			    f, &at, "is no whole number", "write digits only");
+		return set_int(c, id, n, &at, f);
+	case CONF_BOOL:
+		if (strcmp(text, "True") != 0 && strcmp(text, "true") != 0 &&
+		    strcmp(text, "False") != 0 && strcmp(text, "false") != 0)
+			return fault(f, &at, "is neither True nor False",
+			    "write one of them");
+		c->values[id].n = text[0] == 'T' || text[0] == 't';
+		return ERR_OK;
+	default:
+		return set_string(c, id, text, strlen(text), &at, f);
+	}
+}
+
+static enum err
+read_environment(struct conf *c, struct conf_fault *f)
+{
+	char name[128];
+	const char *text;
+	enum err e;
+	int i;
+
+	for (i = 0; i < CONF__MAX; i++) {
+		(void)snprintf(
+		    name, sizeof(name), "TESTFLINGER_%s", keys[i].name);
+		text = getenv(name);
+		if (text == NULL)
+			continue;
+		if ((e = set_from_env(c, (enum conf_id)i, text, f)) != ERR_OK)
+			return e;
+	}
+	return ERR_OK;
+}
+
+/* The defaults are literals of the same syntax, judged by the same table. */
+static enum err
+set_defaults(struct conf *c, struct conf_fault *f)
+{
+	struct place at = {"the defaults", 1, 1, NULL};
+	struct conf_value v;
+	enum err e;
+	int i;
+
+	for (i = 0; i < CONF__MAX; i++) {
+		const char *s = keys[i].fallback;
+		struct conf_text t = {s, s + strlen(s), s, 1, c->arena, NULL};
+
+		at.key = keys[i].name;
+		if (!conf_value_read(&t, &v))
+			return fault(f, &at, t.why, "mend conf_keys.h");
+		e = set_value(c, (enum conf_id)i, &v, &at, f);
+		if (e != ERR_OK)
+			return e;
+	}
+	return ERR_OK;
+}
+
+static enum err
+conf_new(struct conf **out, struct conf_fault *f)
+{
+	struct conf *c;
+	enum err e;
+
+	f->text[0] = '\0';
+	c = calloc(1, sizeof(*c));
+	if (c == NULL || (c->arena = arena_new()) == NULL) {
+		free(c);
+		return ERR_NOMEM;
+	}
+	e = set_defaults(c, f);
+	if (e != ERR_OK) {
+		conf_free(c);
+		return e;
+	}
+	*out = c;
+	return ERR_OK;
+}
+
+enum err
+conf_parse(struct conf **out, const char *name, const char *text, size_t len,
+    struct conf_fault *f)
+{
+	struct conf *c;
+	enum err e;
+
+	if ((e = conf_new(&c, f)) != ERR_OK)
+		return e;
+	if ((e = read_text(c, name, text, len, f)) != ERR_OK) {
+		conf_free(c);
+		return e;
+	}
+	*out = c;
+	return ERR_OK;
+}
+
+/* The whole file into the arena; -1 with errno. */
+static int
+slurp(struct conf *c, const char *path, const char **text, size_t *len)
+{
+	struct stat st;
+	size_t got = 0;
+	ssize_t n = 1;
+	char *p;
+	int fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		return -1;
+	p = arena_alloc(c->arena, FILE_MAX + 1);
+	if (p == NULL || fstat(fd, &st) == -1 || S_ISDIR(st.st_mode)) {
+		errno = p == NULL ? ENOMEM : EISDIR;
+		(void)close(fd);
+		return -1;
+	}
+	while (n > 0 && got <= FILE_MAX) {
+		n = read(fd, p + got, FILE_MAX + 1 - got);
+		got += n > 0 ? (size_t)n : 0;
+	}
+	(void)close(fd);
+	if (got > FILE_MAX)
+		errno = EFBIG;
+	*text = p;
+	*len = got;
+	return n == -1 || got > FILE_MAX ? -1 : 0;
+}
+
+static enum err
+read_file(struct conf *c, const char *path, bool named, struct conf_fault *f)
+{
+	const char *text;
+	size_t len;
+
+	if (slurp(c, path, &text, &len) == -1) {
+		if (errno == ENOENT && !named)
+			return ERR_OK;
+		(void)snprintf(f->text, sizeof(f->text),
+		    "cannot read the configuration %s: %s; name a file that "
+		    "this user may read in TESTFLINGER_CONFIG, or unset it",
+		    path, strerrordesc_np(errno));
+		return ERR_INVALID;
+	}
+	c->file = arena_dup(c->arena, path, strlen(path));
+	return read_text(c, path, text, len, f);
+}
+
+enum err
+conf_load(struct conf **out, const char *path, struct conf_fault *f)
+{
+	const char *named = path != NULL ? path : getenv("TESTFLINGER_CONFIG");
+	struct conf *c;
+	enum err e;
+
+	if ((e = conf_new(&c, f)) != ERR_OK)
+		return e;
+	e = read_file(
+	    c, named != NULL ? named : TF_SYSCONF_FILE, named != NULL, f);
+	if (e == ERR_OK)
+		e = read_environment(c, f);
+	if (e != ERR_OK) {
+		conf_free(c);
+		return e;
+	}
+	*out = c;
+	return ERR_OK;
+}
+
+void
+conf_free(struct conf *c)
+{
+	arena_free(c->arena);
+	free(c);
+}
+
+const char *
+conf_str(const struct conf *c, enum conf_id id)
+{
+	return c->values[id].text;
+}
+
+int64_t
+conf_int(const struct conf *c, enum conf_id id)
+{
+	return c->values[id].n;
+}
+
+bool
+conf_bool(const struct conf *c, enum conf_id id)
+{
+	return c->values[id].n != 0;
+}
+
+bool
+conf_has_word(const struct conf *c, enum conf_id id, const char *word)
+{
+	return among(c->values[id].text, word, strlen(word));
+}
+
+bool
+conf_is_set(const struct conf *c, enum conf_id id)
+{
+	return c->values[id].set;
+}
+
+const char *
+conf_file(const struct conf *c)
+{
+	return c->file;
+}

@@ -1,0 +1,99 @@
+#ifndef DB_H
+#define DB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+/*
+ * The state store.  One struct db is one process's access to it: a writer
+ * thread with the only writing connection, which commits the waiting changes
+ * of all workers as one group, and a few reading connections.  Everything here
+ * may be called from any thread; a connection or a statement is used
+ * by one thread at a time.  SQL text is portable between the dialects
+ * (docs/STORE.md); the dialects stand behind db_driver.h.
+ */
+
+struct db;
+struct db_conn;
+struct db_stmt;
+
+struct db_schema {
+	int version; /* of the last step */
+	const char *const *steps; /* steps[v] leads from version v to v + 1 */
+};
+
+struct db_options {
+	const char *uri; /* sqlite:PATH */
+	const struct db_schema *schema;
+	unsigned readers; /* reading connections */
+	unsigned wait_ms; /* a change not begun by then is refused */
+};
+
+/* Open, and bring the schema up to date.  ERR_IO (logged) if it cannot be
+ * opened or is damaged or newer than we are. */
+enum err db_open(struct db **out, const struct db_options *o)
+    __attribute__((warn_unused_result));
+
+/* Finish what is waiting, then close.  No checkpoint is made. */
+void db_close(struct db *d);
+
+/* A change: statements on c, all or nothing.  An error undoes this change alone
+ * and is what db_write() returns. */
+typedef enum err (*db_change)(struct db_conn *c, void *arg);
+
+/*
+ * Run fn(c, arg) on the writer thread and wait until it is committed and
+ * on disk.  ERR_BUSY if it could not begin within wait_ms: then it never will.
+ * ERR_FULL, ERR_IO: the disk refused, and nothing of it remains.
+ */
+enum err db_write(struct db *d, db_change fn, void *arg)
+    __attribute__((warn_unused_result));
+
+/*
+ * Run fn(c, arg) with one of the next groups, without waiting, and then free(arg).
+ * For what may be lost in a crash and is then made good by somebody else.
+ * False if it was not taken; arg is freed all the same.
+ */
+bool db_write_later(struct db *d, db_change fn, void *arg);
+
+/* Borrow a reading connection, waiting for one if need be; every statement on
+ * it is a snapshot of its own.  Give it back with db_read_end(). */
+struct db_conn *db_read(struct db *d);
+void db_read_end(struct db *d, struct db_conn *c);
+
+/*
+ * Run sql on c with the arguments that types tells, one letter each, for $1, $2…:
+ *   't' const char *, NULL for null      'i' int64_t      'n' null, no argument
+ *   's' const char *, size_t; NULL for null
+ * Texts must live until db_end().  sql is a constant: its address is the key
+ * under which it stays prepared.
+ * ERR_OK: *s stands on the first row, to be ended by db_end().
+ * ERR_NOTFOUND: there is no row; ERR_CONFLICT: a constraint; BUSY, FULL, IO
+ * (logged).  On all of these the statement has ended and *s is NULL.
+ */
+enum err db_query(struct db_conn *c, struct db_stmt **s, const char *sql,
+    const char *types, ...) __attribute__((warn_unused_result));
+
+/* On to the next row; ERR_NOTFOUND after the last.  The statement goes on
+ * to belong to the caller, who ends it with db_end(). */
+enum err db_next(struct db_stmt *s) __attribute__((warn_unused_result));
+void db_end(struct db_stmt *s);
+
+/* As db_query(), for a statement whose rows nobody wants; ERR_OK also without
+ * rows.  *changed, if not NULL, is how many rows it changed. */
+enum err db_exec(struct db_conn *c, int64_t *changed, const char *sql,
+    const char *types, ...) __attribute__((warn_unused_result));
+
+/* Column i, from 0, of the row.  Text lives until the next step; NULL for
+ * null; *len may be NULL. */
+const char *db_text(struct db_stmt *s, int i, size_t *len);
+int64_t db_int(struct db_stmt *s, int i);
+bool db_is_null(struct db_stmt *s, int i);
+
+/* Look at the whole store: ERR_OK if a read works and no damage was met. */
+enum err db_check(struct db *d);
+
+#endif /* !DB_H */

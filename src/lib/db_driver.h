@@ -1,0 +1,64 @@
+#ifndef DB_DRIVER_H
+#define DB_DRIVER_H
+
+#include "db.h"
+
+/*
+ * What a dialect of SQL gives to db.c: connections, statements, and the four
+ * things in which the dialects differ: schema steps, how a group of changes
+ * begins, how rows are locked, what an error means.  A driver's struct
+ * db_conn and struct db_stmt begin with the structs here.
+ */
+
+struct db_driver;
+
+struct db_conn {
+	const struct db_driver *driver;
+};
+
+struct db_stmt {
+	struct db_conn *conn;
+};
+
+struct db_driver {
+	const char *check; /* a statement that reads the store */
+
+	/* Open one connection to where (the part of the URI after the scheme). */
+	enum err (*open)(struct db_conn **out, const char *where, bool writes);
+	void (*close)(struct db_conn *c);
+
+	/* Bring the schema up to date, alone among all processes. */
+	enum err (*migrate)(struct db_conn *c, const struct db_schema *schema);
+
+	/* Become the only writer (waits), and stop being it. */
+	enum err (*lock)(struct db_conn *c);
+	void (*unlock)(struct db_conn *c);
+
+	/* A group of changes; each change within it. */
+	enum err (*begin)(struct db_conn *c);
+	enum err (*commit)(struct db_conn *c);
+	void (*rollback)(struct db_conn *c);
+	enum err (*change_begin)(struct db_conn *c);
+	enum err (*change_keep)(struct db_conn *c);
+	void (*change_undo)(struct db_conn *c);
+
+	/* Housekeeping after a commit, still locked. */
+	void (*tidy)(struct db_conn *c);
+
+	/* Prepared under the address of sql.  bind_* count from 1. */
+	enum err (*prepare)(
+	    struct db_conn *c, struct db_stmt **s, const char *sql);
+	void (*bind_text)(struct db_stmt *s, int i, const char *p, size_t n);
+	void (*bind_int)(struct db_stmt *s, int i, int64_t v);
+	void (*bind_null)(struct db_stmt *s, int i);
+	enum err (*step)(struct db_stmt *s); /* OK a row, NOTFOUND the end */
+	void (*end)(struct db_stmt *s);
+	int64_t (*changed)(struct db_stmt *s);
+	const char *(*text)(struct db_stmt *s, int i, size_t *len);
+	int64_t (*integer)(struct db_stmt *s, int i);
+	bool (*is_null)(struct db_stmt *s, int i);
+};
+
+extern const struct db_driver db_sqlite;
+
+#endif /* !DB_DRIVER_H */

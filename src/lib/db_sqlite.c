@@ -1,0 +1,474 @@
+/*
+ * SQLite in WAL mode with synchronous=FULL.  Writers of all processes take
+ * turns by a lock file, and only who holds it checkpoints: that keeps clear of
+ * the WAL-reset corruption of SQLite before 3.51.3, in which one process writes
+ * while another one resets the log.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "db_driver.h"
+#include "log.h"
+
+#define STMTS_MAX 64 /* a power of two, above the number of SQL texts */
+#define WAL_PAGES_MAX 1000
+#define BUSY_TIMEOUT_MS 5000
+
+struct lite_stmt {
+	struct db_stmt stmt;
+	const char *sql; /* the key: an address */
+	sqlite3_stmt *st;
+	bool busy;
+};
+
+struct lite {
+	struct db_conn conn;
+	sqlite3 *db;
+	int lock_fd; /* -1 on a reading connection */
+	int wal_pages; /* after the last commit */
+	struct lite_stmt stmts[STMTS_MAX];
+};
+
+static struct lite *
+lite_of(struct db_conn *c)
+{
+	return (struct lite *)c;
+}
+
+static struct lite_stmt *
+stmt_of(struct db_stmt *s)
+{
+	return (struct lite_stmt *)s;
+}
+
+/* What rc means; logged here unless it is an answer. */
+static enum err
+lite_err(struct lite *l, int rc, const char *what)
+{
+	switch (rc & 0xff) {
+	case SQLITE_OK:
+	case SQLITE_ROW:
+	case SQLITE_DONE:
+		return ERR_OK;
+	case SQLITE_CONSTRAINT:
+		return ERR_CONFLICT;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		log_error("store: %s: locked by another program", what);
+		return ERR_BUSY;
+	case SQLITE_FULL:
+		log_error("store: %s: the disk is full", what);
+		return ERR_FULL;
+	case SQLITE_NOMEM:
+		return ERR_NOMEM;
+	default:
+		log_error("store: %s: %s (SQLite %d)", what,
+		    l->db != NULL ? sqlite3_errmsg(l->db) : "cannot open", rc);
+		/* A write refused for want of room shows as an I/O error too,
+		 * where the log's index cannot grow. */
+		return sqlite3_system_errno(l->db) == ENOSPC ? ERR_FULL
+							     : ERR_IO;
+	}
+}
+
+static enum err
+lite_script(struct lite *l, const char *sql)
+{
+	return lite_err(l, sqlite3_exec(l->db, sql, NULL, NULL, NULL), sql);
+}
+
+static int
+on_wal(void *arg, sqlite3 *db, const char *name, int pages)
+{
+	struct lite *l = arg;
+
+	(void)db;
+	(void)name;
+	l->wal_pages = pages;
+	return SQLITE_OK;
+}
+
+static void
+lite_close(struct db_conn *c)
+{
+	struct lite *l = lite_of(c);
+	size_t i;
+
+	for (i = 0; i < STMTS_MAX; i++)
+		(void)sqlite3_finalize(l->stmts[i].st);
+	(void)sqlite3_close(l->db);
+	if (l->lock_fd != -1)
+		(void)close(l->lock_fd);
+	free(l);
+}
+
+static enum err
+lite_settings(struct lite *l)
+{
+	/* Small memory: a reader looks up single rows. */
+	(void)sqlite3_db_config(
+	    l->db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 128, 256);
+	(void)sqlite3_db_config(
+	    l->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	(void)sqlite3_db_config(l->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+	(void)sqlite3_db_config(l->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
+	(void)sqlite3_busy_timeout(l->db, BUSY_TIMEOUT_MS);
+	return lite_script(l, "PRAGMA wal_autocheckpoint=0;"
+			      "PRAGMA synchronous=FULL;"
+			      "PRAGMA foreign_keys=ON;"
+			      "PRAGMA trusted_schema=OFF;"
+			      "PRAGMA cell_size_check=ON;"
+			      "PRAGMA mmap_size=0;"
+			      "PRAGMA cache_size=-256;"
+			      "PRAGMA temp_store=MEMORY");
+}
+
+static int
+open_lock(const char *where)
+{
+	char path[4096];
+	int fd;
+
+	if (snprintf(path, sizeof(path), "%s.lock", where) >=
+	    (int)sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	if (fd == -1)
+		log_errno("store: cannot open %s", path);
+	return fd;
+}
+
+static enum err
+lite_open(struct db_conn **out, const char *where, bool writes)
+{
+	struct lite *l;
+	enum err e;
+	int rc;
+
+	l = calloc(1, sizeof(*l));
+	if (l == NULL)
+		return ERR_NOMEM;
+	l->conn.driver = &db_sqlite;
+	l->lock_fd = -1;
+	if (writes && (l->lock_fd = open_lock(where)) == -1) {
+		e = ERR_IO;
+		goto err;
+	}
+	/* Reading connections may write the log's index, so none is opened
+	 * read-only; query_only keeps them from everything else. */
+	rc = sqlite3_open_v2(where, &l->db,
+	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+	    NULL);
+	if (rc != SQLITE_OK) {
+		e = lite_err(l, rc, where);
+		goto err;
+	}
+	if ((e = lite_settings(l)) != ERR_OK)
+		goto err;
+	if (writes)
+		(void)sqlite3_wal_hook(l->db, on_wal, l);
+	else if ((e = lite_script(l, "PRAGMA query_only=ON")) != ERR_OK)
+		goto err;
+	*out = &l->conn;
+	return ERR_OK;
+err:
+	lite_close(&l->conn);
+	return e;
+}
+
+static enum err
+lite_lock(struct db_conn *c)
+{
+	while (flock(lite_of(c)->lock_fd, LOCK_EX) == -1) {
+		if (errno == EINTR)
+			continue;
+		log_errno("store: lock");
+		return ERR_IO;
+	}
+	return ERR_OK;
+}
+
+static void
+lite_unlock(struct db_conn *c)
+{
+	(void)flock(lite_of(c)->lock_fd, LOCK_UN);
+}
+
+static enum err
+user_version(struct lite *l, int *out)
+{
+	sqlite3_stmt *st = NULL;
+	int rc;
+
+	rc = sqlite3_prepare_v2(l->db, "PRAGMA user_version", -1, &st, NULL);
+	if (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW)
+		*out = sqlite3_column_int(st, 0);
+	(void)sqlite3_finalize(st);
+	return rc == SQLITE_ROW ? ERR_OK : lite_err(l, rc, "read version");
+}
+
+static enum err
+migrate_step(struct lite *l, const char *step, int version)
+{
+	char set[64];
+	enum err e;
+
+	(void)snprintf(set, sizeof(set), "PRAGMA user_version=%d", version);
+	if ((e = lite_script(l, "BEGIN IMMEDIATE")) != ERR_OK)
+		return e;
+	if ((e = lite_script(l, step)) == ERR_OK &&
+	    (e = lite_script(l, set)) == ERR_OK)
+		e = lite_script(l, "COMMIT");
+	if (e != ERR_OK)
+		(void)sqlite3_exec(l->db, "ROLLBACK", NULL, NULL, NULL);
+	return e;
+}
+
+static enum err
+migrate_locked(struct lite *l, const struct db_schema *schema)
+{
+	enum err e;
+	int version = 0;
+
+	if ((e = lite_script(l, "PRAGMA journal_mode=WAL")) != ERR_OK ||
+	    (e = user_version(l, &version)) != ERR_OK)
+		return e;
+	if (version > schema->version) {
+		log_error("store: made by a newer server (schema %d, this one "
+			  "knows %d): install that version again",
+		    version, schema->version);
+		return ERR_IO;
+	}
+	for (; version < schema->version; version++) {
+		e = migrate_step(l, schema->steps[version], version + 1);
+		if (e != ERR_OK)
+			return e;
+	}
+	return ERR_OK;
+}
+
+static enum err
+lite_migrate(struct db_conn *c, const struct db_schema *schema)
+{
+	enum err e;
+
+	if ((e = lite_lock(c)) != ERR_OK)
+		return e;
+	e = migrate_locked(lite_of(c), schema);
+	lite_unlock(c);
+	return e;
+}
+
+static enum err
+lite_prepare(struct db_conn *c, struct db_stmt **out, const char *sql)
+{
+	struct lite *l = lite_of(c);
+	struct lite_stmt *s;
+	size_t i, n;
+	int rc;
+
+	i = ((uintptr_t)sql >> 4) & (STMTS_MAX - 1);
+	for (n = 0; n < STMTS_MAX; n++, i = (i + 1) & (STMTS_MAX - 1))
+		if (l->stmts[i].sql == sql || l->stmts[i].sql == NULL)
+			break;
+	s = &l->stmts[i];
+	if (n == STMTS_MAX || s->busy) {
+		log_error("store: %s: %s",
+		    s->busy ? "in use already" : "too many statements", sql);
+		return ERR_IO;
+	}
+	if (s->sql == NULL) {
+		rc = sqlite3_prepare_v3(
+		    l->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->st, NULL);
+		if (rc != SQLITE_OK)
+			return lite_err(l, rc, sql);
+		s->sql = sql;
+		s->stmt.conn = c;
+	}
+	s->busy = true;
+	*out = &s->stmt;
+	return ERR_OK;
+}
+
+/* $3 is a name to SQLite, numbered by where it stands first. */
+static int
+place(struct db_stmt *s, int i)
+{
+	char name[12];
+
+	(void)snprintf(name, sizeof(name), "$%d", i);
+	return sqlite3_bind_parameter_index(stmt_of(s)->st, name);
+}
+
+static void
+lite_bind_text(struct db_stmt *s, int i, const char *p, size_t n)
+{
+	(void)sqlite3_bind_text64(
+	    stmt_of(s)->st, place(s, i), p, n, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+static void
+lite_bind_int(struct db_stmt *s, int i, int64_t v)
+{
+	(void)sqlite3_bind_int64(stmt_of(s)->st, place(s, i), v);
+}
+
+static void
+lite_bind_null(struct db_stmt *s, int i)
+{
+	(void)sqlite3_bind_null(stmt_of(s)->st, place(s, i));
+}
+
+static enum err
+lite_step(struct db_stmt *s)
+{
+	struct lite *l = lite_of(s->conn);
+	int rc = sqlite3_step(stmt_of(s)->st);
+
+	if (rc == SQLITE_DONE)
+		return ERR_NOTFOUND;
+	return lite_err(l, rc, stmt_of(s)->sql);
+}
+
+static void
+lite_end(struct db_stmt *s)
+{
+	(void)sqlite3_reset(stmt_of(s)->st);
+	(void)sqlite3_clear_bindings(stmt_of(s)->st);
+	stmt_of(s)->busy = false;
+}
+
+static int64_t
+lite_changed(struct db_stmt *s)
+{
+	return sqlite3_changes64(lite_of(s->conn)->db);
+}
+
+static const char *
+lite_text(struct db_stmt *s, int i, size_t *len)
+{
+	const void *p = sqlite3_column_text(stmt_of(s)->st, i);
+
+	if (len != NULL)
+		*len = (size_t)sqlite3_column_bytes(stmt_of(s)->st, i);
+	return p;
+}
+
+static int64_t
+lite_integer(struct db_stmt *s, int i)
+{
+	return sqlite3_column_int64(stmt_of(s)->st, i);
+}
+
+static bool
+lite_is_null(struct db_stmt *s, int i)
+{
+	return sqlite3_column_type(stmt_of(s)->st, i) == SQLITE_NULL;
+}
+
+static enum err
+run(struct db_conn *c, const char *sql)
+{
+	struct db_stmt *s;
+	enum err e;
+
+	if ((e = lite_prepare(c, &s, sql)) != ERR_OK)
+		return e;
+	e = lite_step(s);
+	lite_end(s);
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+static enum err
+lite_begin(struct db_conn *c)
+{
+	return run(c, "BEGIN IMMEDIATE");
+}
+
+static enum err
+lite_commit(struct db_conn *c)
+{
+	return run(c, "COMMIT");
+}
+
+static void
+lite_rollback(struct db_conn *c)
+{
+	/* After some failures SQLite has rolled back by itself. */
+	if (sqlite3_get_autocommit(lite_of(c)->db) == 0)
+		(void)run(c, "ROLLBACK");
+}
+
+static enum err
+lite_change_begin(struct db_conn *c)
+{
+	return run(c, "SAVEPOINT change");
+}
+
+static enum err
+lite_change_keep(struct db_conn *c)
+{
+	return run(c, "RELEASE change");
+}
+
+static void
+lite_change_undo(struct db_conn *c)
+{
+	if (sqlite3_get_autocommit(lite_of(c)->db) != 0)
+		return;
+	(void)run(c, "ROLLBACK TO change");
+	(void)run(c, "RELEASE change");
+}
+
+static void
+lite_tidy(struct db_conn *c)
+{
+	struct lite *l = lite_of(c);
+	int mode;
+
+	if (l->wal_pages < WAL_PAGES_MAX)
+		return;
+	/*
+	 * Passive never waits.  When readers have long kept the log from
+	 * starting over, wait for them instead: the log must not grow for ever.
+	 */
+	mode = l->wal_pages < 16 * WAL_PAGES_MAX ? SQLITE_CHECKPOINT_PASSIVE
+						 : SQLITE_CHECKPOINT_RESTART;
+	(void)sqlite3_wal_checkpoint_v2(l->db, NULL, mode, NULL, NULL);
+	l->wal_pages = 0;
+}
+
+const struct db_driver db_sqlite = {
+    .check = "SELECT count(*) FROM sqlite_schema",
+    .open = lite_open,
+    .close = lite_close,
+    .migrate = lite_migrate,
+    .lock = lite_lock,
+    .unlock = lite_unlock,
+    .begin = lite_begin,
+    .commit = lite_commit,
+    .rollback = lite_rollback,
+    .change_begin = lite_change_begin,
+    .change_keep = lite_change_keep,
+    .change_undo = lite_change_undo,
+    .tidy = lite_tidy,
+    .prepare = lite_prepare,
+    .bind_text = lite_bind_text,
+    .bind_int = lite_bind_int,
+    .bind_null = lite_bind_null,
+    .step = lite_step,
+    .end = lite_end,
+    .changed = lite_changed,
+    .text = lite_text,
+    .integer = lite_integer,
+    .is_null = lite_is_null,
+};

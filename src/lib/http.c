@@ -1,0 +1,254 @@
+/* Requests and replies, independent of what carries them. */
+
+#include "http.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "log.h"
+
+#define READ_CHUNK ((size_t)16384)
+#define RETRY_AFTER_S 5
+
+const char *
+req_param(struct req *r, const char *name)
+{
+	return r->io->param(r->ctx, name);
+}
+
+const char *
+req_id(struct req *r)
+{
+	const char *id = req_param(r, "TF_REQUEST_ID");
+
+	return id != NULL ? id : "";
+}
+
+/* Content-Length, or -1 where none is given (chunked). */
+static long long
+content_length(struct req *r)
+{
+	const char *text = req_param(r, "CONTENT_LENGTH");
+	long long n;
+	char *end;
+
+	if (text == NULL || text[0] == '\0')
+		return -1;
+	errno = 0;
+	n = strtoll(text, &end, 10);
+	return errno == 0 && *end == '\0' && n >= 0 ? n : -1;
+}
+
+enum err
+req_read_body(struct req *r, size_t max)
+{
+	long long declared = content_length(r);
+	struct buf b;
+	char *chunk;
+	size_t n;
+
+	if (declared > 0 && (unsigned long long)declared > max)
+		return ERR_TOOBIG;
+	r->body = "";
+	r->body_len = 0;
+	if (declared == 0)
+		return ERR_OK;
+	buf_init(&b, r->arena, declared > 0 ? (size_t)declared + 1 : 0);
+	chunk = arena_alloc(r->arena, READ_CHUNK);
+	if (chunk == NULL || !buf_ok(&b))
+		return ERR_NOMEM;
+	while ((n = r->io->read(r->ctx, chunk, READ_CHUNK)) > 0) {
+		if (b.len + n > max)
+			return ERR_TOOBIG;
+		buf_add(&b, chunk, n);
+	}
+	/* A client that left in mid-body shows as a short one. */
+	if (r->io->broken(r->ctx) ||
+	    (declared >= 0 && b.len != (size_t)declared))
+		return ERR_GONE;
+	if (!buf_ok(&b))
+		return ERR_NOMEM;
+	r->body = b.p;
+	r->body_len = b.len;
+	return ERR_OK;
+}
+
+/* application/json or application/…+json, parameters ignored (RFC 6839,
+ * section 3.1). */
+static bool
+is_json_type(const char *type)
+{
+	static const char app[] = "application/";
+	size_t n;
+
+	if (type == NULL || strncasecmp(type, app, sizeof(app) - 1) != 0)
+		return false;
+	type += sizeof(app) - 1;
+	n = strcspn(type, "; \t");
+	if (n == 4 && strncasecmp(type, "json", 4) == 0)
+		return true;
+	return n > 5 && strncasecmp(type + n - 5, "+json", 5) == 0;
+}
+
+static int
+reply_not_json(struct req *r, const struct js_fault *f)
+{
+	char text[256];
+	struct buf b;
+
+	(void)snprintf(text, sizeof(text),
+	    "Not JSON: %s at line %u, column %u (byte %zu).", f->why, f->line,
+	    f->column, f->offset);
+	buf_init(&b, r->arena, 512);
+	buf_str(&b, "{\"detail\":{\"json\":{\"_schema\":[");
+	js_put_string(&b, text, strlen(text));
+	buf_str(&b, "]}},\"message\":\"Bad Request\"}\n");
+	return buf_ok(&b) ? reply_json(r, 400, b.p, b.len)
+			  : reply_err(r, ERR_NOMEM);
+}
+
+enum err
+req_json(struct req *r, struct js_doc *doc)
+{
+	struct js_fault fault;
+	enum err e;
+
+	if (r->body_len == 0)
+		return ERR_NOTFOUND;
+	if (!is_json_type(req_param(r, "CONTENT_TYPE"))) {
+		(void)reply_message(r, 415, "Unsupported Media Type");
+		return ERR_INVALID;
+	}
+	e = js_scan(doc, r->arena, r->body, r->body_len, &fault);
+	if (e == ERR_INVALID)
+		(void)reply_not_json(r, &fault);
+	else if (e != ERR_OK)
+		(void)reply_err(r, e);
+	return e == ERR_OK ? ERR_OK : ERR_INVALID;
+}
+
+enum err
+req_json_object(struct req *r, struct js_doc *doc, struct faults *f)
+{
+	struct js_fault fault;
+	enum err e;
+
+	e = req_json(r, doc);
+	if (e == ERR_NOTFOUND)
+		return js_scan(doc, r->arena, "{}", 2, &fault);
+	if (e != ERR_OK || doc->kind == JS_OBJECT)
+		return e;
+	faults_add(f, "Invalid input type.", "_schema", NULL);
+	(void)reply_faults(r, f);
+	return ERR_INVALID;
+}
+
+int
+reply(struct req *r, int status, const char *type, const char *headers,
+    const char *body, size_t len)
+{
+	char head[512];
+	int n;
+
+	n = snprintf(head, sizeof(head), "Status: %d\r\n", status);
+	if (status != 204)
+		n += snprintf(head + n, sizeof(head) - (size_t)n,
+		    "Content-Type: %s\r\nContent-Length: %zu\r\n", type, len);
+	r->status = status;
+	/* A client that has gone shows here; what it asked for has been done.
+	 */
+	if (!r->io->write(r->ctx, head, (size_t)n) ||
+	    (headers != NULL &&
+		!r->io->write(r->ctx, headers, strlen(headers))) ||
+	    !r->io->write(r->ctx, "\r\n", 2))
+		return status;
+	if (status != 204 && r->method != METHOD_HEAD && len > 0)
+		(void)r->io->write(r->ctx, body, len);
+	return status;
+}
+
+int
+reply_json(struct req *r, int status, const char *json, size_t len)
+{
+	return reply(r, status, "application/json", NULL, json, len);
+}
+
+int
+reply_text(struct req *r, int status, const char *text)
+{
+	return reply(
+	    r, status, "text/html; charset=utf-8", NULL, text, strlen(text));
+}
+
+int
+reply_empty(struct req *r, int status)
+{
+	return reply(r, status, "text/html; charset=utf-8", NULL, "", 0);
+}
+
+static int
+reply_message_headers(
+    struct req *r, int status, const char *headers, const char *message)
+{
+	static const char no_memory[] =
+	    "{\"detail\":{},\"message\":\"out of memory\"}\n";
+	struct buf b;
+
+	buf_init(&b, r->arena, strlen(message) + 64);
+	buf_str(&b, "{\"detail\":{},\"message\":");
+	js_put_string(&b, message, strlen(message));
+	buf_str(&b, "}\n");
+	if (!buf_ok(&b))
+		return reply(r, 503, "application/json", "Retry-After: 5\r\n",
+		    no_memory, sizeof(no_memory) - 1);
+	return reply(r, status, "application/json", headers, b.p, b.len);
+}
+
+int
+reply_message(struct req *r, int status, const char *fmt, ...)
+{
+	char *text;
+	va_list ap;
+
+	va_start(ap, fmt);
+	text = arena_vprintf(r->arena, fmt, ap);
+	va_end(ap);
+	return reply_message_headers(
+	    r, status, NULL, text != NULL ? text : "out of memory");
+}
+
+int
+reply_err(struct req *r, enum err e)
+{
+	char retry[64];
+	int status = err_status(e);
+
+	if (e == ERR_GONE)
+		return reply_message_headers(r, 400, NULL,
+		    "The body is shorter than its Content-Length");
+	if (e == ERR_TOOBIG)
+		return reply_message_headers(r, 413, NULL, "Payload too large");
+	(void)snprintf(
+	    retry, sizeof(retry), "Retry-After: %d\r\n", RETRY_AFTER_S);
+	return reply_message_headers(r, status, status == 503 ? retry : NULL,
+	    status == 503 ? "Service unavailable" : err_text(e));
+}
+
+int
+reply_faults(struct req *r, const struct faults *f)
+{
+	const char *json = faults_json(f);
+	struct buf b;
+
+	if (json == NULL)
+		return reply_err(r, ERR_NOMEM);
+	buf_init(&b, r->arena, 512);
+	buf_str(&b, "{\"detail\":{\"json\":");
+	buf_str(&b, json);
+	buf_str(&b, "},\"message\":\"Validation error\"}\n");
+	return buf_ok(&b) ? reply_json(r, 422, b.p, b.len)
+			  : reply_err(r, ERR_NOMEM);
+}

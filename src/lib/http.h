@@ -1,0 +1,101 @@
+#ifndef HTTP_H
+#define HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "arena.h"
+#include "auth.h"
+#include "err.h"
+#include "faults.h"
+#include "id.h"
+#include "js.h"
+#include "uri.h"
+
+/* A request and its reply, over FastCGI or, in tests, over memory. */
+
+enum method {
+	METHOD_GET = 1 << 0,
+	METHOD_HEAD = 1 << 1,
+	METHOD_POST = 1 << 2,
+	METHOD_PUT = 1 << 3,
+	METHOD_DELETE = 1 << 4,
+	METHOD_OPTIONS = 1 << 5,
+	METHOD_OTHER = 1 << 6
+};
+
+/* What carries a request.  ctx is the carrier's own. */
+struct http_io {
+	/* A FastCGI parameter (RFC 3875, section 4.1), or NULL. */
+	const char *(*param)(void *ctx, const char *name);
+	/* Up to n bytes of the body; 0 at its end or when it broke off. */
+	size_t (*read)(void *ctx, char *buf, size_t n);
+	/* True if the body broke off before its end. */
+	bool (*broken)(void *ctx);
+	/* Take n bytes of the reply; false if nobody listens any more. */
+	bool (*write)(void *ctx, const char *buf, size_t n);
+};
+
+struct req {
+	const struct http_io *io;
+	void *ctx;
+	struct arena *arena;
+	enum method method;
+	struct uri uri;
+	struct auth_caller caller;
+	const struct route *route;
+	const char *params[4]; /* of the route's placeholders, in order */
+	struct id id; /* of a {job_id} placeholder, canonical */
+	const char *body;
+	size_t body_len;
+	int status; /* of the reply sent, 0 before */
+};
+
+/* A FastCGI parameter, or NULL; headers are HTTP_NAME (RFC 3875, section
+ * 4.1.18).  Memory of the carrier. */
+const char *req_param(struct req *r, const char *name);
+
+/* The id that nginx gave the request, or "". */
+const char *req_id(struct req *r);
+
+/*
+ * Read the body, at most max bytes, into r->body.  ERR_TOOBIG over max,
+ * ERR_GONE if it is shorter than its Content-Length or broke off, ERR_NOMEM.
+ */
+enum err req_read_body(struct req *r, size_t max)
+    __attribute__((warn_unused_result));
+
+/*
+ * The body as JSON: r->body must be read.  An empty body is ERR_NOTFOUND.  On any
+ * other failure the reply (415, 400) has been sent and ERR_INVALID returned.
+ */
+enum err req_json(struct req *r, struct js_doc *doc)
+    __attribute__((warn_unused_result));
+
+/*
+ * As req_json(), for a body that must be an object: anything else is a fault as
+ * today's API words it (422, sent, ERR_INVALID).  An empty body counts as {}.
+ */
+enum err req_json_object(struct req *r, struct js_doc *doc, struct faults *f)
+    __attribute__((warn_unused_result));
+
+/* Send a reply.  Each returns the status, for the handler to return.  headers: NULL
+ * or complete lines, each ended by CRLF. */
+int reply(struct req *r, int status, const char *type, const char *headers,
+    const char *body, size_t len);
+int reply_json(struct req *r, int status, const char *json, size_t len);
+int reply_text(struct req *r, int status, const char *text);
+int reply_empty(struct req *r, int status);
+
+/* {"detail":{},"message":…}, the message as in printf. */
+int reply_message(struct req *r, int status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The reply for a failure e that the handler has no words for: its status and
+ * text, Retry-After with 503, nothing internal. */
+int reply_err(struct req *r, enum err e);
+
+/* The faults as one 422: {"detail":{"json":{…}},"message":"Validation error"}. */
+int reply_faults(struct req *r, const struct faults *f);
+
+#endif /* !HTTP_H */

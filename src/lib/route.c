@@ -1,0 +1,185 @@
+/* Rows of routes: which one fits, and what it asks of a request. */
+
+#include "route.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+
+static const struct {
+	enum method method;
+	const char *name;
+} methods[] = {
+    {METHOD_GET, "GET"},
+    {METHOD_HEAD, "HEAD"},
+    {METHOD_POST, "POST"},
+    {METHOD_PUT, "PUT"},
+    {METHOD_DELETE, "DELETE"},
+    {METHOD_OPTIONS, "OPTIONS"},
+};
+
+#define N_METHODS (sizeof(methods) / sizeof(methods[0]))
+#define PARAMS_MAX 4
+
+static enum method
+method_of(const char *name)
+{
+	size_t i;
+
+	for (i = 0; name != NULL && i < N_METHODS; i++)
+		if (strcmp(methods[i].name, name) == 0)
+			return methods[i].method;
+	return METHOD_OTHER;
+}
+
+/*
+ * How well the path fits: 0 not, else 1 + the number of literal segments, so
+ * that a literal goes before a placeholder.  params gets the placeholders'
+ * values.
+ */
+static unsigned
+fit(const char *path, const struct uri *u, const char *params[PARAMS_MAX])
+{
+	unsigned literals = 0;
+	size_t i = 0, n_params = 0, len;
+
+	while (*path == '/')
+		path++;
+	for (; *path != '\0'; i++) {
+		len = strcspn(path, "/");
+		if (i >= u->n_segments)
+			return 0;
+		if (path[0] == '{') {
+			params[n_params++] = u->segments[i];
+		} else if (strlen(u->segments[i]) == len &&
+			   memcmp(u->segments[i], path, len) == 0) {
+			literals++;
+		} else {
+			return 0;
+		}
+		path += len;
+		while (*path == '/')
+			path++;
+	}
+	return i == u->n_segments ? literals + 1 : 0;
+}
+
+static bool
+allows(const struct route *row, enum method m)
+{
+	if (row->method == m)
+		return true;
+	return m == METHOD_HEAD && row->method == METHOD_GET &&
+	       (row->flags & ROUTE_NO_HEAD) == 0;
+}
+
+struct match {
+	const struct route *row; /* NULL: the path is known, the method not */
+	unsigned best; /* of fit(); 0: no such path */
+	unsigned allowed; /* enum method, or-ed */
+	const char *params[PARAMS_MAX];
+};
+
+static void
+find(const struct route_table *t, const struct req *r, struct match *m)
+{
+	const char *params[PARAMS_MAX] = {NULL};
+	const struct route *row;
+	unsigned how;
+	size_t i;
+
+	*m = (struct match){.row = NULL};
+	for (i = 0; i < t->n; i++) {
+		row = &t->routes[i];
+		how = fit(row->path, &r->uri, params);
+		if (how == 0 || how < m->best)
+			continue;
+		if (how > m->best)
+			*m = (struct match){.best = how};
+		m->allowed |= row->method;
+		if (allows(row, METHOD_HEAD))
+			m->allowed |= METHOD_HEAD;
+		if (allows(row, r->method)) {
+			m->row = row;
+			memcpy(m->params, params, sizeof(params));
+		}
+	}
+}
+
+static int
+reply_allow(struct req *r, unsigned allowed)
+{
+	static const char json[] =
+	    "{\"detail\":{},\"message\":\"Method Not Allowed\"}\n";
+	char allow[128];
+	size_t i, n;
+
+	allowed |= METHOD_OPTIONS;
+	n = (size_t)snprintf(allow, sizeof(allow), "Allow: ");
+	for (i = 0; i < N_METHODS; i++)
+		if ((allowed & methods[i].method) != 0)
+			n += (size_t)snprintf(allow + n, sizeof(allow) - n,
+			    "%s%s", n > 7 ? ", " : "", methods[i].name);
+	(void)snprintf(allow + n, sizeof(allow) - n, "\r\n");
+	if (r->method == METHOD_OPTIONS)
+		return reply(r, 200, "text/html; charset=utf-8", allow, "", 0);
+	return reply(r, 405, "application/json", allow, json, sizeof(json) - 1);
+}
+
+static enum err
+read_body(struct req *r, const struct conf *c)
+{
+	r->body = "";
+	r->body_len = 0;
+	if (r->route->body_max == ROUTE_NO_BODY)
+		return ERR_OK;
+	return req_read_body(r, (size_t)conf_int(c, r->route->body_max));
+}
+
+int
+route_run(const struct route_table *t, const struct conf *c, unsigned anonymous,
+    struct worker *w, struct req *r)
+{
+	const char *target = req_param(r, "REQUEST_URI");
+	struct auth_denial denial;
+	char words[128];
+	struct match m;
+	enum err e;
+
+	r->method = method_of(req_param(r, "REQUEST_METHOD"));
+	if (target == NULL)
+		target = "/";
+	e = uri_parse(&r->uri, r->arena, target, strlen(target));
+	if (e == ERR_INVALID)
+		return reply_message(r, 400, "Bad Request");
+	if (e != ERR_OK)
+		return reply_err(r, e);
+	find(t, r, &m);
+	if (m.best == 0)
+		return reply_message(r, 404, "Not Found");
+	if (m.row == NULL)
+		return reply_allow(r, m.allowed);
+	r->route = m.row;
+	memcpy(r->params, m.params, sizeof(r->params));
+	if (!auth_check(req_param(r, "HTTP_AUTHORIZATION"), anonymous,
+		m.row->roles, &r->caller, &denial, words, sizeof(words)))
+		return reply_message(r, denial.status, "%s", denial.message);
+	if ((e = read_body(r, c)) != ERR_OK)
+		return reply_err(r, e);
+	return m.row->handler(w, r);
+}
+
+bool
+route_id(struct req *r)
+{
+	const char *given = r->params[0];
+
+	if (id_parse(given, strlen(given), &r->id))
+		return true;
+	if ((r->route->flags & ROUTE_ID_TEXT) != 0)
+		(void)reply_text(r, 400, "Invalid job id\n");
+	else
+		(void)reply_message(r, 400, "Invalid job_id specified");
+	return false;
+}

@@ -1,0 +1,55 @@
+#ifndef ROUTE_H
+#define ROUTE_H
+
+#include <stddef.h>
+
+#include "conf.h"
+#include "http.h"
+
+/* Find the row, enforce what it says, call its handler. */
+
+struct worker;
+
+typedef int (*route_handler)(struct worker *w, struct req *r);
+
+enum route_flag {
+	ROUTE_NO_HEAD = 1 << 0, /* GET changes something: HEAD is 405 */
+	ROUTE_ID_TEXT = 1 << 1 /* a bad job id is "Invalid job id\n" as text */
+};
+
+/*
+ * path: segments and placeholders, "/v1/job/{job_id}/action".  {job_id} must be a
+ * UUID in any spelling (else 400) and is canonical in r->id afterwards; any other
+ * placeholder is in r->params as decoded.  A literal segment goes before a placeholder.
+ */
+struct route {
+	enum method method;
+	const char *path;
+	unsigned roles; /* who may, enum role; 0: everybody, token unread */
+	enum conf_id body_max; /* key with the most bytes; ROUTE_NO_BODY */
+	unsigned flags;
+	route_handler handler;
+};
+
+#define ROUTE_NO_BODY CONF__MAX
+
+struct route_table {
+	const struct route *routes;
+	size_t n;
+};
+
+/*
+ * Answer r by the row that fits.  Before the handler runs: 400 for a target
+ * that cannot be read, 404, OPTIONS with Allow, 405 with Allow, 401 and 403,
+ * and the body read (413, 499).  A bad job id is left to route_id(), because today's API
+ * judges the body first.
+ * Returns the status of the reply sent.
+ */
+int route_run(const struct route_table *t, const struct conf *c,
+    unsigned anonymous, struct worker *w, struct req *r);
+
+/* The canonical job id in r->id; false after the 400 that the row wants has been
+ * sent. */
+bool route_id(struct req *r);
+
+#endif /* !ROUTE_H */

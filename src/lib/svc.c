@@ -1,0 +1,179 @@
+/* Opening and closing of the services, in one order. */
+
+#include "svc.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define READERS_MIN 2
+#define READERS_MAX 8
+
+/* As mkdir -p. */
+static int
+make_path(const char *path)
+{
+	char part[4096];
+	size_t n;
+
+	for (n = 1; n <= strlen(path); n++) {
+		if (path[n] != '/' && path[n] != '\0')
+			continue;
+		if (n >= sizeof(part)) {
+			errno = ENAMETOOLONG;
+			return -1;
+		}
+		memcpy(part, path, n);
+		part[n] = '\0';
+		if (mkdir(part, 0750) == -1 && errno != EEXIST)
+			return -1;
+	}
+	return 0;
+}
+
+/* A reader serves one lookup at a time; a few for each processor will do. */
+static unsigned
+reader_count(void)
+{
+	long n = 2 * sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (n < READERS_MIN)
+		return READERS_MIN;
+	return n > READERS_MAX ? READERS_MAX : (unsigned)n;
+}
+
+static enum err
+open_db(struct svc *s, const struct db_schema *schema)
+{
+	const char *uri = conf_str(s->conf, CONF_STATE_URI);
+	char own[4200];
+	struct db_options o = {
+	    .schema = schema,
+	    .readers = reader_count(),
+	    .wait_ms = (unsigned)conf_int(s->conf, CONF_STORE_WAIT_MS),
+	};
+
+	(void)snprintf(own, sizeof(own), "sqlite:%s/state.db",
+	    conf_str(s->conf, CONF_DATA_PATH));
+	o.uri = uri[0] != '\0' ? uri : own;
+	return db_open(&s->db, &o);
+}
+
+static enum err
+open_broker(struct svc *s, const struct amqp_uri *uri, const char *name)
+{
+	struct broker_options o = {
+	    .uri = uri,
+	    .ca_file = conf_str(s->conf, CONF_AMQP_CA_FILE),
+	    .name = name,
+	    .connections = (unsigned)conf_int(s->conf, CONF_AMQP_CONNECTIONS),
+	    .connect_timeout_ms =
+		(unsigned)conf_int(s->conf, CONF_AMQP_CONNECT_TIMEOUT_MS),
+	    .confirm_timeout_ms =
+		(unsigned)conf_int(s->conf, CONF_AMQP_CONFIRM_TIMEOUT_MS),
+	    .heartbeat_s = (unsigned)conf_int(s->conf, CONF_AMQP_HEARTBEAT),
+	};
+
+	return broker_open(&s->broker, &o);
+}
+
+static enum err
+open_all(struct svc *s, const struct db_schema *schema, unsigned needs,
+    const char *name)
+{
+	const char *path = conf_str(s->conf, CONF_DATA_PATH);
+	struct amqp_uri *uri;
+	const char *why;
+	size_t offset;
+	enum err e;
+
+	if ((needs & (SVC_DB | SVC_BLOB)) != 0 && make_path(path) == -1) {
+		log_errno("cannot make DATA_PATH %s", path);
+		return ERR_IO;
+	}
+	if ((needs & SVC_BLOB) != 0 &&
+	    (e = blob_open(&s->blob, path)) != ERR_OK)
+		return e;
+	if ((needs & SVC_DB) != 0 && (e = open_db(s, schema)) != ERR_OK)
+		return e;
+	uri = malloc(sizeof(*uri));
+	if (uri == NULL)
+		return ERR_NOMEM;
+	e = amqp_uri_parse(
+	    uri, conf_str(s->conf, CONF_AMQP_URI), &why, &offset);
+	s->has_broker = e == ERR_OK && uri->n > 0;
+	if (s->has_broker && (needs & SVC_BROKER) != 0)
+		e = open_broker(s, uri, name);
+	free(uri);
+	return e;
+}
+
+enum err
+svc_open(struct svc *s, const struct conf *conf, const struct db_schema *schema,
+    unsigned needs, const char *name)
+{
+	enum err e;
+
+	*s = (struct svc){.conf = conf};
+	s->strict = strcmp(conf_str(conf, CONF_JOB_FIELDS), "strict") == 0;
+	e = open_all(s, schema, needs, name);
+	if (e != ERR_OK)
+		svc_close(s);
+	return e;
+}
+
+void
+svc_close(struct svc *s)
+{
+	broker_close(s->broker);
+	if (s->db != NULL)
+		db_close(s->db);
+	if (s->blob != NULL)
+		blob_close(s->blob);
+	*s = (struct svc){.conf = s->conf};
+}
+
+static enum err
+fault(
+    struct conf_fault *f, const char *key, const char *why, const char *remedy)
+{
+	(void)snprintf(
+	    f->text, sizeof(f->text), "%s: %s; %s", key, why, remedy);
+	return ERR_INVALID;
+}
+
+enum err
+svc_check(const struct conf *conf, struct conf_fault *f)
+{
+	const char *state = conf_str(conf, CONF_STATE_URI), *why;
+	struct amqp_uri *uri;
+	char words[256];
+	size_t offset;
+	enum err e;
+
+	if (conf_str(conf, CONF_DATA_PATH)[0] != '/')
+		return fault(f, "DATA_PATH", "is not an absolute path",
+		    "write it with its leading slash");
+	if (state[0] != '\0' && strncmp(state, "sqlite:/", 8) != 0)
+		return fault(f, "STATE_URI",
+		    "is not sqlite: and an absolute path",
+		    "write STATE_URI = 'sqlite:/path/to/state.db' or leave it "
+		    "empty");
+	uri = malloc(sizeof(*uri));
+	if (uri == NULL)
+		return fault(f, "AMQP_URI", "out of memory", "free some");
+	e = amqp_uri_parse(uri, conf_str(conf, CONF_AMQP_URI), &why, &offset);
+	free(uri);
+	if (e == ERR_OK)
+		return ERR_OK;
+	(void)snprintf(words, sizeof(words), "%s at column %zu of the address",
+	    why, offset + 1);
+	return fault(f, "AMQP_URI", words,
+	    "write amqp://user:password@host:5672/vhost, or leave it empty for "
+	    "no broker");
+}

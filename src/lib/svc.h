@@ -1,0 +1,35 @@
+#ifndef SVC_H
+#define SVC_H
+
+#include "blob.h"
+#include "broker.h"
+#include "conf.h"
+#include "db.h"
+
+/* The services of one process, opened once and shared by its threads: what the
+ * domain stands on. */
+
+enum svc_need { SVC_DB = 1 << 0, SVC_BLOB = 1 << 1, SVC_BROKER = 1 << 2 };
+
+struct svc {
+	const struct conf *conf;
+	struct db *db;
+	struct blob *blob;
+	struct broker *broker; /* NULL without one, or not needed here */
+	bool has_broker; /* AMQP_URI is not empty */
+	bool strict; /* JOB_FIELDS = 'strict' */
+};
+
+/* Open the services that needs names (enum svc_need).  name: the program.  conf
+ * and schema must outlive them.  An error has been logged. */
+enum err svc_open(struct svc *s, const struct conf *conf,
+    const struct db_schema *schema, unsigned needs, const char *name)
+    __attribute__((warn_unused_result));
+void svc_close(struct svc *s);
+
+/* Judge addresses and paths in conf without opening anything.  ERR_INVALID with
+ * a sentence for the operator. */
+enum err svc_check(const struct conf *conf, struct conf_fault *fault)
+    __attribute__((warn_unused_result));
+
+#endif /* !SVC_H */

@@ -1,0 +1,51 @@
+#ifndef AGENT_H
+#define AGENT_H
+
+#include <stddef.h>
+
+#include "arena.h"
+#include "err.h"
+#include "faults.h"
+#include "js.h"
+#include "svc.h"
+
+/* What agents tell of themselves. */
+
+enum agent_text {
+	AGENT_STATE,
+	AGENT_COMMENT,
+	AGENT_IDENTIFIER,
+	AGENT_JOB_ID,
+	AGENT_LOCATION,
+	AGENT_PROVISION_TYPE,
+	AGENT_TEXT__MAX
+};
+
+struct agent_text_value {
+	const char *p; /* NULL: not told */
+	size_t len;
+};
+
+struct agent_report {
+	struct agent_text_value texts[AGENT_TEXT__MAX];
+	struct js_span queues; /* JSON list as posted; p NULL: not told */
+	const char **queue_names;
+	size_t n_queues;
+	const char **log;
+	size_t n_log;
+};
+
+/* Judge doc, an object.  ERR_INVALID with faults noted. */
+enum err agent_report_read(struct js_doc *doc, struct faults *f,
+    struct agent_report *out) __attribute__((warn_unused_result));
+
+/* Make or update the agent: fields given are set, the others stay, log lines
+ * are added and the last 100 kept.  ERR_LIMIT if MAX_AGENTS others are known. */
+enum err agent_put(struct svc *s, const char *name,
+    const struct agent_report *r) __attribute__((warn_unused_result));
+
+/* The agent as JSON for clients, without its log.  ERR_NOTFOUND. */
+enum err agent_read(struct svc *s, struct arena *a, const char *name,
+    const char **json, size_t *len) __attribute__((warn_unused_result));
+
+#endif /* !AGENT_H */

@@ -1,0 +1,343 @@
+/* Types of fields.  Numbers are read from their bytes, because json-c saturates
+ * what does not fit and says nothing. */
+
+#include "field.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <json-c/json.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define NUMBER_LEN_MAX 400
+
+static const char no_memory[] = "Out of memory.";
+
+const char *
+field_string(struct js_doc *doc, const struct js_member *m, const char **out,
+    size_t *len)
+{
+	struct json_object *v;
+
+	if (m->kind == JS_NULL)
+		return FIELD_NULL;
+	if (m->kind != JS_STRING)
+		return FIELD_NOT_STRING;
+	v = js_member_tree(doc, m);
+	if (v == NULL)
+		return no_memory;
+	*out = json_object_get_string(v);
+	*len = (size_t)json_object_get_string_len(v);
+	return NULL;
+}
+
+/* A JSON number as an integer. */
+static const char *
+number(const char *p, size_t len, int64_t *out)
+{
+	char text[NUMBER_LEN_MAX + 1];
+	long long n;
+	double d;
+
+	if (len > NUMBER_LEN_MAX)
+		return FIELD_INT_TOO_LARGE;
+	memcpy(text, p, len);
+	text[len] = '\0';
+	if (strpbrk(text, ".eE") != NULL) {
+		d = trunc(strtod(text, NULL));
+		if (!(d > -9.2e18 && d < 9.2e18))
+			return FIELD_INT_TOO_LARGE;
+		*out = (int64_t)d;
+		return NULL;
+	}
+	errno = 0;
+	n = strtoll(text, NULL, 10);
+	if (errno == ERANGE)
+		return FIELD_INT_TOO_LARGE;
+	*out = n;
+	return NULL;
+}
+
+/* Text with spaces around, a sign, digits, and single underscores between them. */
+static const char *
+number_text(const char *s, size_t len, int64_t *out)
+{
+	char digits[NUMBER_LEN_MAX + 1];
+	size_t i = 0, n = 0;
+
+	while (len > 0 && isspace((unsigned char)s[len - 1]))
+		len--;
+	while (i < len && isspace((unsigned char)s[i]))
+		i++;
+	if (i < len && (s[i] == '-' || s[i] == '+')) {
+		if (s[i] == '-')
+			digits[n++] = '-';
+		i++;
+	}
+	if (i == len || len - i > NUMBER_LEN_MAX - 1)
+		return FIELD_NOT_INT;
+	for (; i < len; i++) {
+		if (s[i] == '_' && i > 0 && isdigit((unsigned char)s[i - 1]) &&
+		    i + 1 < len && isdigit((unsigned char)s[i + 1]))
+			continue;
+		if (!isdigit((unsigned char)s[i]))
+			return FIELD_NOT_INT;
+		digits[n++] = s[i];
+	}
+	return number(digits, n, out);
+}
+
+const char *
+field_int(struct js_doc *doc, const struct js_member *m, int64_t *out)
+{
+	const char *s, *why;
+	size_t len;
+
+	if (m->kind == JS_NULL)
+		return FIELD_NULL;
+	if (m->kind == JS_NUMBER)
+		return number(m->value.p, m->value.len, out);
+	if (m->kind != JS_STRING)
+		return FIELD_NOT_INT;
+	why = field_string(doc, m, &s, &len);
+	return why != NULL ? why : number_text(s, len, out);
+}
+
+static bool
+bool_word(const char *s, bool *out)
+{
+	/* Each in lower, Capitalised and UPPER form. */
+	static const struct {
+		const char *word;
+		bool value;
+	} words[] = {{"t", true}, {"true", true}, {"on", true}, {"y", true},
+	    {"yes", true}, {"1", true}, {"f", false}, {"false", false},
+	    {"off", false}, {"n", false}, {"no", false}, {"0", false}};
+	size_t i, k, len = strlen(s);
+	bool upper = true, lower = true;
+
+	for (k = 1; k < len; k++) {
+		upper = upper && !islower((unsigned char)s[k]);
+		lower = lower && !isupper((unsigned char)s[k]);
+	}
+	if (!lower && (!upper || islower((unsigned char)s[0])))
+		return false;
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcasecmp(s, words[i].word) == 0) {
+			*out = words[i].value;
+			return true;
+		}
+	return false;
+}
+
+const char *
+field_bool(struct js_doc *doc, const struct js_member *m, bool *out)
+{
+	const char *s, *why;
+	int64_t n;
+	size_t len;
+
+	switch (m->kind) {
+	case JS_NULL:
+		return FIELD_NULL;
+	case JS_BOOL:
+		*out = m->value.p[0] == 't';
+		return NULL;
+	case JS_NUMBER:
+		if (number(m->value.p, m->value.len, &n) != NULL ||
+		    (n != 0 && n != 1))
+			return FIELD_NOT_BOOL;
+		*out = n == 1;
+		return NULL;
+	case JS_STRING:
+		if ((why = field_string(doc, m, &s, &len)) != NULL)
+			return why;
+		return strlen(s) == len && bool_word(s, out) ? NULL
+							     : FIELD_NOT_BOOL;
+	default:
+		return FIELD_NOT_BOOL;
+	}
+}
+
+const char *
+field_object(struct js_doc *doc, const struct js_member *m, struct js_doc *out)
+{
+	struct js_fault fault;
+
+	if (m->kind == JS_NULL)
+		return FIELD_NULL;
+	if (m->kind != JS_OBJECT)
+		return FIELD_NOT_MAP;
+	if (js_scan(out, doc->arena, m->value.p, m->value.len, &fault) !=
+	    ERR_OK)
+		return no_memory;
+	return NULL;
+}
+
+/* Seconds of a unit, 0 for an unknown one. */
+static int64_t
+unit_seconds(const char *s, size_t len)
+{
+	static const struct {
+		const char *name;
+		int64_t seconds;
+	} units[] = {{"s", 1}, {"sec", 1}, {"secs", 1}, {"m", 60}, {"min", 60},
+	    {"mins", 60}, {"h", 3600}, {"hour", 3600}, {"hours", 3600},
+	    {"d", 86400}, {"day", 86400}, {"days", 86400}};
+	size_t i;
+
+	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (strlen(units[i].name) == len &&
+		    strncasecmp(units[i].name, s, len) == 0)
+			return units[i].seconds;
+	return 0;
+}
+
+/* One or more of digits, optional space, unit. */
+static bool
+duration_parts(const char *s, int64_t *out)
+{
+	int64_t sum = 0, n, unit;
+	size_t len;
+	char *end;
+
+	while (*s != '\0') {
+		if (!isdigit((unsigned char)*s))
+			return false;
+		errno = 0;
+		n = strtoll(s, &end, 10);
+		if (errno == ERANGE)
+			return false;
+		while (isspace((unsigned char)*end))
+			end++;
+		for (len = 0; isalpha((unsigned char)end[len]); len++)
+			;
+		unit = unit_seconds(end, len);
+		if (unit == 0 || __builtin_mul_overflow(n, unit, &n) ||
+		    __builtin_add_overflow(sum, n, &sum))
+			return false;
+		for (s = end + len; isspace((unsigned char)*s); s++)
+			;
+	}
+	*out = sum;
+	return true;
+}
+
+static const char *
+duration_fault(struct js_doc *doc, const char *why, const char *arg)
+{
+	char *text = arena_printf(
+	    doc->arena, "Invalid duration format: %s%s", why, arg);
+
+	return text != NULL ? text : no_memory;
+}
+
+static const char *
+duration_text(struct js_doc *doc, const char *s, size_t len, int64_t *out)
+{
+	char *trimmed;
+	int64_t n;
+
+	while (len > 0 && isspace((unsigned char)s[len - 1]))
+		len--;
+	while (len > 0 && isspace((unsigned char)*s)) {
+		s++;
+		len--;
+	}
+	if (len == 0)
+		return duration_fault(doc, "Duration cannot be empty", "");
+	if (number_text(s, len, &n) == NULL) {
+		if (n < 0)
+			return duration_fault(
+			    doc, "Duration cannot be negative", "");
+		*out = n;
+		return NULL;
+	}
+	trimmed = arena_printf(doc->arena, "%.*s", (int)len, s);
+	if (trimmed == NULL)
+		return no_memory;
+	if (strlen(trimmed) == len && duration_parts(trimmed, out))
+		return NULL;
+	trimmed = arena_printf(doc->arena, "'%s'", trimmed);
+	return duration_fault(doc, "Invalid duration format: ",
+	    trimmed != NULL ? trimmed : "");
+}
+
+const char *
+field_duration(struct js_doc *doc, const struct js_member *m, int64_t *out,
+    bool *none)
+{
+	static const char wrong[] = "Duration must be string or int, got ";
+	const char *s, *why;
+	size_t len;
+
+	*none = m->kind == JS_NULL;
+	switch (m->kind) {
+	case JS_NULL:
+		return NULL;
+	case JS_STRING:
+		if ((why = field_string(doc, m, &s, &len)) != NULL)
+			return why;
+		return duration_text(doc, s, len, out);
+	case JS_NUMBER:
+		if (memchr(m->value.p, '.', m->value.len) != NULL ||
+		    memchr(m->value.p, 'e', m->value.len) != NULL ||
+		    memchr(m->value.p, 'E', m->value.len) != NULL)
+			return duration_fault(doc, wrong, "<class 'float'>");
+		if ((why = number(m->value.p, m->value.len, out)) != NULL)
+			return duration_fault(doc, why, "");
+		return *out >= 0 ? NULL
+				 : duration_fault(doc,
+				       "Duration cannot be negative", "");
+	case JS_BOOL:
+		return duration_fault(doc, wrong, "<class 'bool'>");
+	case JS_ARRAY:
+		return duration_fault(doc, wrong, "<class 'list'>");
+	default:
+		return duration_fault(doc, wrong, "<class 'dict'>");
+	}
+}
+
+bool
+field_strings(struct js_doc *doc, const struct js_member *m, const char *key,
+    struct faults *f, const char ***out, size_t *n)
+{
+	struct json_object *list, *v;
+	const char **strings;
+	char index[24];
+	size_t i, count;
+	bool good = true;
+
+	if (m->kind != JS_ARRAY) {
+		faults_add(f,
+		    m->kind == JS_NULL ? FIELD_NULL : FIELD_NOT_LIST, key,
+		    NULL);
+		return false;
+	}
+	list = js_member_tree(doc, m);
+	count = list != NULL ? json_object_array_length(list) : 0;
+	strings = arena_alloc(doc->arena, (count + 1) * sizeof(*strings));
+	if (list == NULL || strings == NULL) {
+		faults_add(f, no_memory, key, NULL);
+		return false;
+	}
+	for (i = 0; i < count; i++) {
+		v = json_object_array_get_idx(list, i);
+		if (json_object_is_type(v, json_type_string)) {
+			strings[i] = json_object_get_string(v);
+			continue;
+		}
+		(void)snprintf(index, sizeof(index), "%zu", i);
+		faults_add(f, v == NULL ? FIELD_NULL : FIELD_NOT_STRING, key,
+		    index, NULL);
+		good = false;
+	}
+	if (!good)
+		return false;
+	*out = strings;
+	*n = count;
+	return true;
+}

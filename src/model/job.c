@@ -1,0 +1,376 @@
+/*
+ * Jobs as rows.  Who gets one is settled by one compare-and-set in a change; the
+ * message to the broker follows the commit, never goes before it.
+ */
+
+#include "job.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "outbox.h"
+#include "queue.h"
+
+enum {
+	SQL_SAME_ID,
+	SQL_DELETE,
+	SQL_INSERT,
+	SQL_EXCLUDE,
+	SQL_AGENTS,
+	SQL_READ,
+	SQL_BEST,
+	SQL_TAKE,
+	SQL_CANCEL
+};
+
+#define ENDED "('cancelled', 'complete', 'completed')"
+
+static const char *const sql[] = {
+    [SQL_SAME_ID] = "SELECT state, body FROM job WHERE id = $1",
+    [SQL_DELETE] = "DELETE FROM job WHERE id = $1",
+    [SQL_INSERT] =
+	"INSERT INTO job (id, queue, priority, state, seed, ready, "
+	"attachments, body, created_at, result_file, publish_at) "
+	"VALUES ($1, $2, $3, 'waiting', $4, $5, $6, $7, $8, 0, $9)",
+    [SQL_EXCLUDE] = "INSERT INTO job_exclude (job, agent) "
+		    "SELECT seq, $2 FROM job WHERE id = $1 "
+		    "ON CONFLICT DO NOTHING",
+    [SQL_AGENTS] = "SELECT agent FROM agent_queue WHERE queue = $1",
+    [SQL_READ] = "SELECT state, body, attachments, started_at FROM job "
+		 "WHERE id = $1",
+    [SQL_BEST] = "SELECT seq, priority FROM job "
+		 "WHERE state = 'waiting' AND ready = 1 AND queue = $1 "
+		 "AND NOT EXISTS (SELECT 1 FROM job_exclude "
+		 "WHERE job_exclude.job = job.seq AND agent = $2) "
+		 "ORDER BY priority DESC, seq LIMIT 1",
+    [SQL_TAKE] = "UPDATE job SET state = 'running', agent = $2, "
+		 "started_at = $3, seed = 0 "
+		 "WHERE seq = $1 AND state = 'waiting' "
+		 "RETURNING id, body, attachments",
+    [SQL_CANCEL] = "UPDATE job SET state = 'cancelled', ended_at = $2, "
+		   "seed = 0 WHERE id = $1 AND state NOT IN " ENDED,
+};
+
+bool
+job_state_ended(const char *state)
+{
+	return strcmp(state, JOB_CANCELLED) == 0 ||
+	    strcmp(state, JOB_COMPLETE) == 0 ||
+	    strcmp(state, JOB_COMPLETED) == 0;
+}
+
+struct submission {
+	const struct job_new *job;
+	int64_t now;
+	int64_t publish_at; /* 0: not to be published */
+	int64_t max_queues;
+	enum job_verdict verdict;
+	bool repeated;
+};
+
+/* Somebody may take the job: an agent on the queue that is not excluded.  Agents
+ * nobody knows of may come, but with exclusions we must know one. */
+static enum err
+agent_remains(struct db_conn *c, const struct job_new *job, bool *remains)
+{
+	struct db_stmt *s;
+	const char *name;
+	size_t i;
+	enum err e;
+
+	*remains = job->n_exclude == 0;
+	if (*remains)
+		return ERR_OK;
+	for (e = db_query(c, &s, sql[SQL_AGENTS], "t", job->queue);
+	     e == ERR_OK && !*remains; e = db_next(s)) {
+		name = db_text(s, 0, NULL);
+		for (i = 0; i < job->n_exclude; i++)
+			if (strcmp(job->exclude[i], name) == 0)
+				break;
+		*remains = i == job->n_exclude;
+	}
+	if (s != NULL)
+		db_end(s);
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+/*
+ * What another submission under this id means: the same content repeats it; other
+ * content is a new run once the former has ended, and goes in its place.
+ */
+static enum err
+same_id(struct db_conn *c, struct submission *sub)
+{
+	const struct job_new *job = sub->job;
+	struct db_stmt *s;
+	const char *body;
+	size_t len;
+	bool ended;
+	enum err e;
+
+	if (!job->id_given)
+		return ERR_OK;
+	e = db_query(c, &s, sql[SQL_SAME_ID], "t", job->id.text);
+	if (e != ERR_OK)
+		return e == ERR_NOTFOUND ? ERR_OK : e;
+	ended = job_state_ended(db_text(s, 0, NULL));
+	body = db_text(s, 1, &len);
+	sub->repeated =
+	    len == job->body_len && memcmp(body, job->body, len) == 0;
+	db_end(s);
+	if (sub->repeated)
+		return ERR_OK;
+	if (!ended) {
+		sub->verdict = JOB_ID_TAKEN;
+		return ERR_CONFLICT;
+	}
+	return db_exec(c, NULL, sql[SQL_DELETE], "t", job->id.text);
+}
+
+static enum err
+insert(struct db_conn *c, const struct submission *sub)
+{
+	const struct job_new *job = sub->job;
+	bool publish = sub->publish_at != 0 && !job->attachments;
+	size_t i;
+	enum err e;
+
+	e = db_exec(c, NULL, sql[SQL_INSERT], publish ? "ttiiitsii" : "ttiiitsin",
+	    job->id.text, job->queue, job->priority, (int64_t)job->seed,
+	    (int64_t)!job->attachments, job->attachments ? "waiting" : NULL,
+	    job->body, job->body_len, sub->now, sub->publish_at);
+	for (i = 0; i < job->n_exclude && e == ERR_OK; i++)
+		e = db_exec(c, NULL, sql[SQL_EXCLUDE], "tt", job->id.text,
+		    job->exclude[i]);
+	return e;
+}
+
+static enum err
+submit_change(struct db_conn *c, void *arg)
+{
+	struct submission *sub = arg;
+	enum err e;
+
+	if ((e = same_id(c, sub)) != ERR_OK || sub->repeated)
+		return e;
+	e = queue_know(c, sub->job->queue, sub->max_queues, sub->now);
+	if (e == ERR_LIMIT)
+		sub->verdict = JOB_TOO_MANY_QUEUES;
+	return e == ERR_OK ? insert(c, sub) : e;
+}
+
+/* Rules that need the store or the caller, in the order in which clients see them. */
+static enum job_verdict
+may_submit(
+    struct svc *s, const struct job_new *job, bool token, enum err *failure)
+{
+	struct db_conn *c;
+	bool remains = true;
+
+	if (job->n_exclude > 0) {
+		c = db_read(s->db);
+		*failure = agent_remains(c, job, &remains);
+		db_read_end(s->db, c);
+		if (*failure != ERR_OK)
+			return JOB_FAILED;
+	}
+	if (!remains)
+		return JOB_NO_AGENT;
+	if (job->secrets)
+		return JOB_NO_SECRETS_STORE;
+	if (job->id.text[0] == '\0')
+		return JOB_BAD_ID;
+	if (job->priority != 0 && !token)
+		return JOB_NEEDS_LOGIN_PRIORITY;
+	if (job->reserve_s > JOB_RESERVE_FREE_S && !token)
+		return JOB_NEEDS_LOGIN_RESERVE;
+	return JOB_OK;
+}
+
+enum job_verdict
+job_submit(struct svc *s, const struct job_new *job, bool token,
+    const char *request_id, enum err *failure)
+{
+	struct outbox_item item = {
+	    .id = job->id,
+	    .queue = job->queue,
+	    .body = job->body,
+	    .len = job->body_len,
+	};
+	struct submission sub = {
+	    .job = job,
+	    .now = clock_now_ms(),
+	    .max_queues = conf_int(s->conf, CONF_MAX_QUEUES),
+	};
+
+	sub.verdict = may_submit(s, job, token, failure);
+	if (sub.verdict != JOB_OK)
+		return sub.verdict;
+	if (s->has_broker)
+		sub.publish_at = sub.now + OUTBOX_FIRST_TRY_MS;
+	*failure = db_write(s->db, submit_change, &sub);
+	if (*failure != ERR_OK)
+		return sub.verdict != JOB_OK ? sub.verdict : JOB_FAILED;
+	if (s->broker != NULL && !sub.repeated && !job->attachments)
+		outbox_send(s, &item, request_id);
+	return JOB_OK;
+}
+
+/* Column i as text of the arena; NULL for null.  *failed without memory. */
+static const char *
+copy(struct arena *a, struct db_stmt *s, int i, size_t *len, bool *failed)
+{
+	const char *p;
+	char *out;
+	size_t n;
+
+	p = db_text(s, i, &n);
+	if (p == NULL)
+		return NULL;
+	out = arena_dup(a, p, n);
+	if (out == NULL)
+		*failed = true;
+	if (len != NULL)
+		*len = n;
+	return out;
+}
+
+enum err
+job_read(
+    struct svc *s, struct arena *a, const struct id *id, struct job *out)
+{
+	struct db_conn *c = db_read(s->db);
+	struct db_stmt *st;
+	bool failed = false;
+	enum err e;
+
+	e = db_query(c, &st, sql[SQL_READ], "t", id->text);
+	if (e == ERR_OK) {
+		out->id = *id;
+		out->state = copy(a, st, 0, NULL, &failed);
+		out->body = copy(a, st, 1, &out->body_len, &failed);
+		out->attachments = copy(a, st, 2, NULL, &failed);
+		out->started_at = db_int(st, 3);
+		db_end(st);
+		if (failed)
+			e = ERR_NOMEM;
+	}
+	db_read_end(s->db, c);
+	return e;
+}
+
+struct taking {
+	struct arena *arena;
+	const char *const *queues;
+	size_t n;
+	const char *agent;
+	int64_t now;
+	struct job *out;
+};
+
+/* The best of all queues, one index look-up for each.  ERR_NOTFOUND: none. */
+static enum err
+best(struct db_conn *c, const struct taking *t, int64_t *seq)
+{
+	int64_t priority = 0, p, n;
+	struct db_stmt *s;
+	bool found = false;
+	size_t i;
+	enum err e;
+
+	for (i = 0; i < t->n; i++) {
+		e = db_query(
+		    c, &s, sql[SQL_BEST], "tt", t->queues[i], t->agent);
+		if (e == ERR_NOTFOUND)
+			continue;
+		if (e != ERR_OK)
+			return e;
+		n = db_int(s, 0);
+		p = db_int(s, 1);
+		db_end(s);
+		if (!found || p > priority || (p == priority && n < *seq)) {
+			priority = p;
+			*seq = n;
+		}
+		found = true;
+	}
+	return found ? ERR_OK : ERR_NOTFOUND;
+}
+
+static enum err
+take_change(struct db_conn *c, void *arg)
+{
+	struct taking *t = arg;
+	struct job *out = t->out;
+	struct db_stmt *s;
+	const char *text;
+	bool failed = false;
+	int64_t seq;
+	size_t len;
+	enum err e;
+
+	if ((e = best(c, t, &seq)) != ERR_OK)
+		return e;
+	e = db_query(c, &s, sql[SQL_TAKE], "iti", seq, t->agent, t->now);
+	if (e != ERR_OK)
+		return e;
+	*out = (struct job){.state = JOB_RUNNING, .started_at = t->now};
+	text = db_text(s, 0, &len);
+	(void)id_parse(text, len, &out->id);
+	out->body = copy(t->arena, s, 1, &out->body_len, &failed);
+	out->attachments = copy(t->arena, s, 2, NULL, &failed);
+	while (e == ERR_OK)
+		e = db_next(s);
+	db_end(s);
+	if (failed)
+		return ERR_NOMEM;
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+enum err
+job_take(struct svc *s, struct arena *a, const char *const *queues, size_t n,
+    const char *agent, struct job *out)
+{
+	struct taking t = {
+	    .arena = a,
+	    .queues = queues,
+	    .n = n,
+	    .agent = agent,
+	    .now = clock_now_ms(),
+	    .out = out,
+	};
+	struct db_conn *c;
+	int64_t seq;
+	enum err e;
+
+	/* Most polls find nothing: look before taking a turn at the writer. */
+	c = db_read(s->db);
+	e = best(c, &t, &seq);
+	db_read_end(s->db, c);
+	return e == ERR_OK ? db_write(s->db, take_change, &t) : e;
+}
+
+struct cancelling {
+	const struct id *id;
+	int64_t now;
+};
+
+static enum err
+cancel_change(struct db_conn *c, void *arg)
+{
+	const struct cancelling *x = arg;
+	int64_t n = 0;
+	enum err e;
+
+	e = db_exec(c, &n, sql[SQL_CANCEL], "ti", x->id->text, x->now);
+	return e == ERR_OK && n == 0 ? ERR_CONFLICT : e;
+}
+
+enum err
+job_cancel(struct svc *s, const struct id *id)
+{
+	struct cancelling x = {.id = id, .now = clock_now_ms()};
+
+	return db_write(s->db, cancel_change, &x);
+}

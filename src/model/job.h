@@ -1,0 +1,97 @@
+#ifndef JOB_H
+#define JOB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arena.h"
+#include "err.h"
+#include "id.h"
+#include "svc.h"
+
+/* Jobs: submitted, read, taken by one agent, cancelled. */
+
+/* States that the server itself sets or tests; the others are agents' words. */
+#define JOB_WAITING "waiting"
+#define JOB_RUNNING "running"
+#define JOB_CANCELLED "cancelled"
+#define JOB_COMPLETE "complete"
+#define JOB_COMPLETED "completed"
+
+/* Longer reservations than this need a permission; seconds. */
+#define JOB_RESERVE_FREE_S 21600
+/* What a reservation without a time-out counts as; seconds. */
+#define JOB_RESERVE_ASSUMED_S 3600
+
+/* True for the states after which nothing happens any more. */
+bool job_state_ended(const char *state);
+
+/* A job as it is submitted; made by job_fields_read(). */
+struct job_new {
+	struct id id; /* canonical */
+	const char *id_text; /* as the submitter wrote it, or the canonical one */
+	size_t id_len;
+	bool id_given; /* and then id.text is "" if it is no UUID */
+	const char *queue;
+	int64_t priority;
+	int64_t reserve_s; /* seconds of reservation asked for */
+	bool seed; /* without a token and without any "…_data" section */
+	bool secrets; /* test_data.secrets is there */
+	bool attachments;
+	const char **exclude;
+	size_t n_exclude;
+	const char *body; /* JSON, job_id in it */
+	size_t body_len;
+};
+
+enum job_verdict {
+	JOB_OK,
+	JOB_FAILED, /* see *failure */
+	JOB_NO_AGENT, /* all agents on the queue are excluded */
+	JOB_NO_SECRETS_STORE,
+	JOB_BAD_ID, /* job_id is no UUID */
+	JOB_NEEDS_LOGIN_PRIORITY,
+	JOB_NEEDS_LOGIN_RESERVE,
+	JOB_ID_TAKEN, /* by an unfinished job of other content */
+	JOB_TOO_MANY_QUEUES
+};
+
+/*
+ * Store a job, durably, and hand it to the broker if there is one.  The same id
+ * with the same content is JOB_OK and makes no second job; with other content it
+ * is a new run if the former has ended.  The broker's silence is no failure: the outbox
+ * sends the message later.  request_id goes into the message; "" for none.
+ */
+enum job_verdict job_submit(struct svc *s, const struct job_new *job,
+    bool token, const char *request_id, enum err *failure)
+    __attribute__((warn_unused_result));
+
+/* What a job is, in memory of the arena. */
+struct job {
+	struct id id;
+	const char *state;
+	const char *body;
+	size_t body_len;
+	const char *attachments; /* NULL: none */
+	int64_t started_at;
+};
+
+/* ERR_NOTFOUND if there is no such job. */
+enum err job_read(struct svc *s, struct arena *a, const struct id *id,
+    struct job *out) __attribute__((warn_unused_result));
+
+/*
+ * Give agent the best waiting job of the n queues: the highest priority, then the
+ * oldest; not one that excludes it, nor one whose attachments are missing.  The job is
+ * running from then on, durably.  ERR_NOTFOUND: there is none.
+ */
+enum err job_take(struct svc *s, struct arena *a, const char *const *queues,
+    size_t n, const char *agent, struct job *out)
+    __attribute__((warn_unused_result));
+
+/* ERR_CONFLICT if there is no such job or it has ended. */
+enum err job_cancel(struct svc *s, const struct id *id)
+    __attribute__((warn_unused_result));
+
+#endif /* !JOB_H */

@@ -1,0 +1,217 @@
+/* The outbox: rows that say "to be published", and who publishes them. */
+
+#include "outbox.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+
+#define BATCH 64
+#define SWEEP_EVERY_MS 500
+/* A time further ahead than anybody sets comes from a clock set back since. */
+#define TOO_FAR_MS (2 * OUTBOX_FIRST_TRY_MS)
+/* After a broker refused one, its turn comes again. */
+#define AGAIN_MS 2000
+
+enum { SQL_SENT, SQL_AGAIN, SQL_DUE, SQL_CLAIM, SQL_WAITING };
+
+static const char *const sql[] = {
+    [SQL_SENT] = "UPDATE job SET publish_at = NULL WHERE id = $1",
+    [SQL_AGAIN] = "UPDATE job SET publish_at = $2 WHERE id = $1 "
+		  "AND publish_at IS NOT NULL",
+    [SQL_DUE] = "SELECT id, queue, body, state FROM job "
+		"WHERE publish_at <= $1 OR publish_at > $2 "
+		"ORDER BY publish_at LIMIT $3",
+    [SQL_CLAIM] = "UPDATE job SET publish_at = $2 WHERE id = $1 "
+		  "AND (publish_at <= $3 OR publish_at > $4)",
+    [SQL_WAITING] = "SELECT count(*) FROM job WHERE publish_at IS NOT NULL",
+};
+
+struct outcome {
+	struct id id;
+	int64_t again_at; /* 0: sent */
+};
+
+static enum err
+note_change(struct db_conn *c, void *arg)
+{
+	const struct outcome *o = arg;
+
+	if (o->again_at == 0)
+		return db_exec(c, NULL, sql[SQL_SENT], "t", o->id.text);
+	return db_exec(c, NULL, sql[SQL_AGAIN], "ti", o->id.text, o->again_at);
+}
+
+/* Nobody waits for this: should it be lost, the message is sent once more, and its
+ * message_id tells. */
+static void
+note(struct svc *s, const struct id *id, int64_t again_at)
+{
+	struct outcome *o = malloc(sizeof(*o));
+
+	if (o == NULL)
+		return;
+	o->id = *id;
+	o->again_at = again_at;
+	(void)db_write_later(s->db, note_change, o);
+}
+
+static enum err
+publish(struct svc *s, const struct outbox_item *item, const char *request_id)
+{
+	struct broker_msg m = {
+	    .queue = item->queue,
+	    .body = item->body,
+	    .len = item->len,
+	    .message_id = item->id.text,
+	    .request_id = request_id,
+	};
+
+	return broker_publish(s->broker, &m);
+}
+
+void
+outbox_send(
+    struct svc *s, const struct outbox_item *item, const char *request_id)
+{
+	enum err e = publish(s, item, request_id);
+
+	note(s, &item->id, e == ERR_OK ? 0 : clock_now_ms() + AGAIN_MS);
+}
+
+struct batch {
+	struct arena *arena;
+	int64_t now;
+	struct outbox_item items[BATCH];
+	size_t n;
+};
+
+/* What is due, taken for a while so that no other process sends it too. */
+static enum err
+claim_change(struct db_conn *c, void *arg)
+{
+	struct batch *b = arg;
+	struct outbox_item *item;
+	struct db_stmt *s;
+	const char *text;
+	size_t i, len;
+	enum err e;
+
+	b->n = 0;
+	for (e = db_query(c, &s, sql[SQL_DUE], "iii", b->now,
+		 b->now + TOO_FAR_MS, (int64_t)BATCH);
+	     e == ERR_OK && b->n < BATCH; e = db_next(s)) {
+		item = &b->items[b->n++];
+		text = db_text(s, 0, &len);
+		(void)id_parse(text, len, &item->id);
+		text = db_text(s, 1, &len);
+		item->queue = arena_dup(b->arena, text, len);
+		text = db_text(s, 2, &item->len);
+		item->body = arena_dup(b->arena, text, item->len);
+		/* Ended before it could be sent: there is nothing to send. */
+		if (strcmp(db_text(s, 3, NULL), "waiting") != 0)
+			item->body = NULL;
+	}
+	if (s != NULL)
+		db_end(s);
+	for (i = 0; i < b->n && (e == ERR_OK || e == ERR_NOTFOUND); i++)
+		e = db_exec(c, NULL, sql[SQL_CLAIM], "tiii",
+		    b->items[i].id.text, b->now + OUTBOX_FIRST_TRY_MS, b->now,
+		    b->now + TOO_FAR_MS);
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+static bool
+anything_due(struct svc *s, int64_t now)
+{
+	struct db_conn *c = db_read(s->db);
+	struct db_stmt *st;
+	enum err e;
+
+	e = db_query(c, &st, sql[SQL_DUE], "iii", now, now + TOO_FAR_MS,
+	    (int64_t)1);
+	if (e == ERR_OK)
+		db_end(st);
+	db_read_end(s->db, c);
+	return e == ERR_OK;
+}
+
+/* One of a batch.  A broker that is down refuses them all, and then the rest is given
+ * back untried; one that is up may refuse the messages of one queue. */
+static bool
+send_one(struct svc *s, const struct outbox_item *item, bool *down)
+{
+	enum err e = ERR_BROKER;
+
+	if (item->body == NULL)
+		e = ERR_OK;
+	else if (!*down)
+		e = publish(s, item, "");
+	if (e != ERR_OK && broker_state(s->broker) != BROKER_UP)
+		*down = true;
+	note(s, &item->id, e == ERR_OK ? 0 : clock_now_ms() + AGAIN_MS);
+	return e == ERR_OK;
+}
+
+int
+outbox_sweep(struct svc *s, struct arena *a)
+{
+	struct batch *b;
+	bool down = false, failed = false;
+	size_t i;
+
+	if (!anything_due(s, clock_now_ms()))
+		return 0;
+	if ((b = arena_alloc(a, sizeof(*b))) == NULL)
+		return -1;
+	b->arena = a;
+	b->now = clock_now_ms();
+	if (db_write(s->db, claim_change, b) != ERR_OK)
+		return -1;
+	for (i = 0; i < b->n; i++)
+		if (!send_one(s, &b->items[i], &down))
+			failed = true;
+	return failed ? -1 : (int)b->n;
+}
+
+int64_t
+outbox_waiting(struct svc *s)
+{
+	struct db_conn *c = db_read(s->db);
+	struct db_stmt *st;
+	int64_t n = -1;
+
+	if (db_query(c, &st, sql[SQL_WAITING], "") == ERR_OK) {
+		n = db_int(st, 0);
+		db_end(st);
+	}
+	db_read_end(s->db, c);
+	return n;
+}
+
+void
+outbox_run(struct svc *s, bool (*stopping)(void), void (*sleep_ms)(int))
+{
+	struct arena *a = arena_new();
+	enum broker_state state;
+	int sent;
+
+	if (a == NULL) {
+		log_error("no memory for the outbox");
+		return;
+	}
+	while (!stopping()) {
+		state = broker_state(s->broker);
+		sent = 0;
+		if (state == BROKER_UP || state == BROKER_UNKNOWN)
+			sent = outbox_sweep(s, a);
+		arena_reset(a);
+		if (sent > 0)
+			log_info("sent %d messages that were left over", sent);
+		if (sent < BATCH)
+			sleep_ms(SWEEP_EVERY_MS);
+	}
+	arena_free(a);
+}

@@ -1,0 +1,37 @@
+#ifndef OUTBOX_H
+#define OUTBOX_H
+
+#include "id.h"
+#include "svc.h"
+
+/*
+ * What the broker has yet to confirm.  A job's row says from when on it is to be
+ * sent (publish_at); its submitter sends it at once and has the time until
+ * then for itself, so that nobody else sends it meanwhile.
+ */
+
+/* How long a submitter has for the first try, milliseconds. */
+#define OUTBOX_FIRST_TRY_MS 15000
+
+struct outbox_item {
+	struct id id;
+	const char *queue;
+	const char *body;
+	size_t len;
+};
+
+/* Publish a job whose row is committed, and note the outcome. */
+void outbox_send(struct svc *s, const struct outbox_item *item,
+    const char *request_id);
+
+/* Send again what stayed unconfirmed, once: at most one batch.  The number sent,
+ * or -1 if the broker or the store would not have it. */
+int outbox_sweep(struct svc *s, struct arena *a);
+
+/* The number of jobs that the broker has yet to confirm; -1: unknown. */
+int64_t outbox_waiting(struct svc *s);
+
+/* The sweeper's thread of a responder: returns once the process drains. */
+void outbox_run(struct svc *s, bool (*stopping)(void), void (*sleep_ms)(int));
+
+#endif /* !OUTBOX_H */

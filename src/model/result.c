@@ -1,0 +1,321 @@
+/* Reports into columns, seed results into files, and the view of both. */
+
+#include "result.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "field.h"
+#include "job.h"
+
+enum { SQL_REPORT, SQL_SEED, SQL_KIND, SQL_VIEW };
+
+/* A state posted to a job that has ended, or "waiting", changes no state. */
+#define KEEP_STATE                                                             \
+	"state IN ('cancelled', 'complete', 'completed') OR CAST($2 AS TEXT) IS NULL OR "    \
+	"$2 = 'waiting'"
+
+static const char *const sql[] = {
+    [SQL_REPORT] =
+	"UPDATE job SET "
+	"ended_at = CASE WHEN " KEEP_STATE " THEN ended_at "
+	"WHEN $2 IN ('cancelled', 'complete', 'completed') THEN $5 "
+	"ELSE NULL END, "
+	"state = CASE WHEN " KEEP_STATE " THEN state ELSE $2 END, "
+	"status = coalesce($3, status), "
+	"device_info = coalesce($4, device_info) WHERE id = $1",
+    [SQL_SEED] = "UPDATE job SET result_file = 1, "
+		 "ended_at = coalesce(ended_at, $3), "
+		 "state = CASE WHEN state IN ('cancelled', 'complete', "
+		 "'completed') THEN state ELSE $2 END WHERE id = $1",
+    [SQL_KIND] = "SELECT seed FROM job WHERE id = $1",
+    [SQL_VIEW] = ("SELECT seed, result_file, state, status, device_info "
+		  "FROM job WHERE id = $1"),
+};
+
+static const char *const phases[] = {"setup", "provision", "firmware_update",
+    "test", "allocate", "reserve", "cleanup"};
+
+#define N_PHASES (sizeof(phases) / sizeof(phases[0]))
+#define BAD_PHASE                                                              \
+	"Must be one of: setup, provision, firmware_update, test, allocate, "  \
+	"reserve, cleanup."
+
+static bool
+is_report_field(const char *key)
+{
+	return strcmp(key, "status") == 0 || strcmp(key, "device_info") == 0 ||
+	    strcmp(key, "job_state") == 0;
+}
+
+bool
+result_is_report(const struct js_doc *doc)
+{
+	size_t i;
+
+	if (doc->kind != JS_OBJECT)
+		return false;
+	for (i = 0; i < doc->n_members; i++)
+		if (!is_report_field(doc->members[i].key))
+			return false;
+	return true;
+}
+
+static bool
+is_phase(const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < N_PHASES; i++)
+		if (strcmp(phases[i], key) == 0)
+			return true;
+	return false;
+}
+
+/* status: exit codes by phase, written anew as plain integers. */
+static enum err
+read_status(struct js_doc *doc, const struct js_member *m, struct faults *f,
+    struct result_report *out)
+{
+	struct js_doc in;
+	struct buf b;
+	const char *why;
+	int64_t code = 0;
+	size_t i;
+
+	if ((why = field_object(doc, m, &in)) != NULL) {
+		faults_add(f, why, m->key, NULL);
+		return ERR_OK;
+	}
+	buf_init(&b, doc->arena, m->value.len + 16);
+	buf_char(&b, '{');
+	for (i = 0; i < in.n_members; i++) {
+		if (!is_phase(in.members[i].key)) {
+			faults_add(f, BAD_PHASE, "status", in.members[i].key,
+			    "key", NULL);
+			continue;
+		}
+		why = field_int(&in, &in.members[i], &code);
+		if (why != NULL)
+			faults_add(f, why, "status", in.members[i].key,
+			    "value", NULL);
+		buf_printf(&b, "%s\"%s\":%lld", b.len > 1 ? "," : "",
+		    in.members[i].key, (long long)code);
+	}
+	buf_char(&b, '}');
+	out->status = b.p;
+	out->status_len = b.len;
+	return buf_ok(&b) ? ERR_OK : ERR_NOMEM;
+}
+
+enum err
+result_report_read(
+    struct js_doc *doc, struct faults *f, struct result_report *out)
+{
+	const struct js_member *m;
+	struct js_doc in;
+	const char *why;
+	enum err e = ERR_OK;
+	size_t i;
+
+	*out = (struct result_report){.state = NULL};
+	for (i = 0; i < doc->n_members; i++)
+		if (!is_report_field(doc->members[i].key))
+			faults_add(
+			    f, FIELD_UNKNOWN, doc->members[i].key, NULL);
+	if ((m = js_find(doc, "status")) != NULL)
+		e = read_status(doc, m, f, out);
+	if ((m = js_find(doc, "device_info")) != NULL) {
+		if ((why = field_object(doc, m, &in)) != NULL)
+			faults_add(f, why, m->key, NULL);
+		out->device_info = m->value;
+	}
+	if ((m = js_find(doc, "job_state")) != NULL) {
+		why = field_string(doc, m, &out->state, &out->state_len);
+		if (why != NULL)
+			faults_add(f, why, m->key, NULL);
+	}
+	if (e == ERR_OK && faults_any(f))
+		e = ERR_INVALID;
+	return e;
+}
+
+enum err
+result_target(struct svc *s, const struct id *id, enum result_target *out)
+{
+	struct db_conn *c = db_read(s->db);
+	struct db_stmt *st;
+	enum err e;
+
+	*out = RESULT_NO_JOB;
+	e = db_query(c, &st, sql[SQL_KIND], "t", id->text);
+	if (e == ERR_OK) {
+		*out = db_int(st, 0) != 0 ? RESULT_SEED_JOB
+					  : RESULT_ORDINARY_JOB;
+		db_end(st);
+	}
+	db_read_end(s->db, c);
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+struct reporting {
+	const struct id *id;
+	const struct result_report *r;
+	int64_t now;
+};
+
+static enum err
+report_change(struct db_conn *c, void *arg)
+{
+	const struct reporting *x = arg;
+	const struct result_report *r = x->r;
+	const char *device = r->device_info.p;
+
+	return db_exec(c, NULL, sql[SQL_REPORT], "tsssi", x->id->text, r->state,
+	    r->state_len, r->status, r->status_len, device,
+	    r->device_info.len, x->now);
+}
+
+enum err
+result_report_put(
+    struct svc *s, const struct id *id, const struct result_report *r)
+{
+	struct reporting x = {.id = id, .r = r, .now = clock_now_ms()};
+
+	if (r->state == NULL && r->status == NULL && r->device_info.p == NULL)
+		return ERR_OK;
+	return db_write(s->db, report_change, &x);
+}
+
+struct seeding {
+	const struct id *id;
+	const char *state;
+	size_t state_len;
+	int64_t now;
+};
+
+static enum err
+seed_change(struct db_conn *c, void *arg)
+{
+	const struct seeding *x = arg;
+
+	return db_exec(c, NULL, sql[SQL_SEED], "tsi", x->id->text, x->state,
+	    x->state_len, x->now);
+}
+
+enum err
+result_seed_put(struct svc *s, const struct id *id, struct js_doc *doc,
+    const char *json, size_t len, bool has_job)
+{
+	struct seeding x = {
+	    .id = id,
+	    .state = JOB_COMPLETE,
+	    .state_len = strlen(JOB_COMPLETE),
+	    .now = clock_now_ms(),
+	};
+	const struct js_member *m = NULL;
+	const char *state;
+	size_t n;
+	enum err e;
+
+	/* The file first: a row never tells of a file that is not there. */
+	e = blob_put(s->blob, id, BLOB_RESULT, json, len);
+	if (e != ERR_OK || !has_job)
+		return e;
+	if (doc->kind == JS_OBJECT)
+		m = js_find(doc, "job_state");
+	if (m != NULL && field_string(doc, m, &state, &n) == NULL && n > 0 &&
+	    strcmp(state, JOB_WAITING) != 0) {
+		x.state = state;
+		x.state_len = n;
+	}
+	return db_write(s->db, seed_change, &x);
+}
+
+/* The exit codes of a status column as "<phase>_status" members. */
+static enum err
+put_status(struct buf *b, const char *text, size_t len)
+{
+	struct js_fault fault;
+	struct js_doc status;
+	const struct js_member *m;
+	size_t i;
+
+	if (js_scan(&status, b->arena, text, len, &fault) != ERR_OK)
+		return ERR_NOMEM;
+	for (i = 0; i < status.n_members; i++) {
+		m = &status.members[i];
+		if (js_find(&status, m->key) == m)
+			buf_printf(b, ",\"%s_status\":%.*s", m->key,
+			    (int)m->value.len, m->value.p);
+	}
+	return ERR_OK;
+}
+
+/* Today's view of an ordinary job. */
+static enum err
+view(struct buf *b, struct db_stmt *s)
+{
+	const char *text;
+	enum err e = ERR_OK;
+	size_t len;
+
+	buf_char(b, '{');
+	if ((text = db_text(s, 4, &len)) != NULL) {
+		buf_str(b, "\"device_info\":");
+		buf_add(b, text, len);
+		buf_char(b, ',');
+	}
+	text = db_text(s, 2, &len);
+	buf_str(b, "\"job_state\":");
+	js_put_string(b, text, len);
+	if ((text = db_text(s, 3, &len)) != NULL)
+		e = put_status(b, text, len);
+	buf_str(b, "}\n");
+	return e == ERR_OK && !buf_ok(b) ? ERR_NOMEM : e;
+}
+
+enum shown { SHOW_NOTHING, SHOW_FILE, SHOW_VIEW };
+
+/* What there is to show, and the view if that is it. */
+static enum err
+look_up(struct svc *s, const struct id *id, struct buf *b, enum shown *out)
+{
+	struct db_conn *c = db_read(s->db);
+	struct db_stmt *st;
+	enum err e;
+
+	*out = SHOW_FILE;
+	e = db_query(c, &st, sql[SQL_VIEW], "t", id->text);
+	if (e == ERR_OK) {
+		if (db_int(st, 1) == 0)
+			*out = db_int(st, 0) != 0 ? SHOW_NOTHING : SHOW_VIEW;
+		if (*out == SHOW_VIEW)
+			e = view(b, st);
+		db_end(st);
+	}
+	db_read_end(s->db, c);
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+enum err
+result_read(struct svc *s, struct arena *a, const struct id *id,
+    const char **json, size_t *len)
+{
+	enum shown shown;
+	struct buf b;
+	enum err e;
+
+	buf_init(&b, a, 256);
+	e = look_up(s, id, &b, &shown);
+	if (e != ERR_OK)
+		return e;
+	if (shown == SHOW_NOTHING)
+		return ERR_NOTFOUND;
+	if (shown == SHOW_FILE)
+		return blob_get(s->blob, id, BLOB_RESULT, a, json, len);
+	*json = b.p;
+	*len = b.len;
+	return ERR_OK;
+}

@@ -1,0 +1,10 @@
+/* The row of tf-dispatch. */
+
+#include "routes.h"
+
+static const struct route routes[] = {
+    {METHOD_GET, "/v1/job", ROLE_AGENT, ROUTE_NO_BODY, ROUTE_NO_HEAD, take_get},
+};
+
+const struct route_table dispatch_routes = {
+    routes, sizeof(routes) / sizeof(routes[0])};

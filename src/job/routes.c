@@ -1,0 +1,15 @@
+/* The rows of tf-job. */
+
+#include "routes.h"
+
+#define USER (ROLE_ADMIN | ROLE_MANAGER | ROLE_CONTRIBUTOR)
+
+static const struct route routes[] = {
+    {METHOD_POST, "/v1/job", USER, CONF_JOB_BODY_MAX, 0, submit_post},
+    {METHOD_GET, "/v1/job/{job_id}", USER, ROUTE_NO_BODY, 0, read_get},
+    {METHOD_POST, "/v1/job/{job_id}/action", USER, CONF_JOB_BODY_MAX,
+	ROUTE_ID_TEXT, action_post},
+};
+
+const struct route_table job_routes = {
+    routes, sizeof(routes) / sizeof(routes[0])};

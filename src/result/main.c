@@ -1,0 +1,19 @@
+/* tf-result: /v1/result/{job_id}. */
+
+#include "app.h"
+#include "routes.h"
+#include "schema.h"
+
+int
+main(int argc, char **argv)
+{
+	static const struct app app = {
+	    .name = "tf-result",
+	    .routes = &result_routes,
+	    .workers = 64,
+	    .needs = SVC_DB | SVC_BLOB,
+	    .schema = &model_schema,
+	};
+
+	return app_main(&app, argc, argv);
+}

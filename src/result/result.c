@@ -1,0 +1,82 @@
+/* POST and GET /v1/result/{job_id}. */
+
+#include "result.h"
+
+#include "routes.h"
+
+/* Today's rules: a report, every field checked, then the id. */
+static int
+post_report(struct worker *w, struct req *r, struct js_doc *doc)
+{
+	struct result_report report;
+	struct faults f;
+	enum err e;
+
+	faults_init(&f, r->arena);
+	e = result_report_read(doc, &f, &report);
+	if (e == ERR_INVALID)
+		return reply_faults(r, &f);
+	if (e != ERR_OK)
+		return reply_err(r, e);
+	if (!route_id(r))
+		return r->status;
+	e = result_report_put(w->svc, &r->id, &report);
+	return e == ERR_OK ? reply_text(r, 200, "OK") : reply_err(r, e);
+}
+
+/* The seed's rules for whom they are: an unknown id, a seed job, and any body but a
+ * report. */
+static int
+post_seed(struct worker *w, struct req *r, struct js_doc *doc)
+{
+	enum result_target target;
+	enum err e;
+
+	if (!route_id(r))
+		return r->status;
+	e = result_target(w->svc, &r->id, &target);
+	if (e != ERR_OK)
+		return reply_err(r, e);
+	if (target == RESULT_ORDINARY_JOB && result_is_report(doc))
+		return post_report(w, r, doc);
+	e = result_seed_put(w->svc, &r->id, doc, r->body, r->body_len,
+	    target != RESULT_NO_JOB);
+	return e == ERR_OK ? reply_text(r, 200, "OK") : reply_err(r, e);
+}
+
+int
+result_post(struct worker *w, struct req *r)
+{
+	bool today = w->svc->strict || r->caller.token;
+	struct js_doc doc;
+	struct faults f;
+	enum err e;
+
+	faults_init(&f, r->arena);
+	e = today ? req_json_object(r, &doc, &f) : req_json(r, &doc);
+	if (e == ERR_INVALID)
+		return r->status;
+	/* Without a body there is nothing to keep. */
+	if (r->body_len == 0)
+		return route_id(r) ? reply_text(r, 200, "OK") : r->status;
+	if (e != ERR_OK)
+		return reply_err(r, e);
+	return today ? post_report(w, r, &doc) : post_seed(w, r, &doc);
+}
+
+int
+result_get(struct worker *w, struct req *r)
+{
+	const char *json;
+	size_t len;
+	enum err e;
+
+	if (!route_id(r))
+		return r->status;
+	e = result_read(w->svc, r->arena, &r->id, &json, &len);
+	if (e == ERR_NOTFOUND)
+		return reply_empty(r, 204);
+	if (e != ERR_OK)
+		return reply_err(r, e);
+	return reply_json(r, 200, json, len);
+}

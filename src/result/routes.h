@@ -1,0 +1,13 @@
+#ifndef RESULT_ROUTES_H
+#define RESULT_ROUTES_H
+
+#include "app.h"
+
+/* tf-result: results, posted and read. */
+
+extern const struct route_table result_routes;
+
+int result_post(struct worker *w, struct req *r);
+int result_get(struct worker *w, struct req *r);
+
+#endif /* !RESULT_ROUTES_H */

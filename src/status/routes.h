@@ -1,0 +1,14 @@
+#ifndef STATUS_ROUTES_H
+#define STATUS_ROUTES_H
+
+#include "app.h"
+
+/* tf-status: who we are and how we are. */
+
+extern const struct route_table status_routes;
+
+int home_get(struct worker *w, struct req *r);
+int live_get(struct worker *w, struct req *r);
+int ready_get(struct worker *w, struct req *r);
+
+#endif /* !STATUS_ROUTES_H */

@@ -1,0 +1,452 @@
+/*
+ * tf-supervise: keeps a listening socket open on fd 0 and responders alive on it.  A child
+ * that dies is started again; at SIGHUP each is replaced in turn, the new one serving before
+ * the old one drains, so that no request is refused.
+ */
+
+#include "config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "log.h"
+
+#define CHILDREN_MAX 64
+#define DELAY_FIRST_MS 100
+#define DELAY_MAX_MS 5000
+#define GOOD_LIFE_MS 10000 /* who lived that long did not fail at its start */
+#define READY_MS 30000 /* a new one must serve by then */
+#define STOP_S 75
+
+struct child {
+	pid_t pid; /* 0: none */
+	pid_t old; /* the one it takes over from; 0: none */
+	int ready_fd; /* readable once it serves; -1 */
+	int64_t started_ms;
+	int64_t retry_ms; /* when to start one; 0: not waiting */
+	int64_t ready_by_ms; /* of a new one; 0: not waiting */
+	int64_t kill_ms; /* when to be less patient; 0: not waiting */
+	int delay_ms; /* before the next start */
+};
+
+static struct supervisor {
+	char **argv; /* of the children */
+	const char *status_file; /* NULL: none */
+	int stop_s;
+	sigset_t signals;
+	unsigned n;
+	struct child children[CHILDREN_MAX];
+	bool stopping;
+	int rolling; /* the child being replaced, -1 */
+	bool roll_again; /* asked for while one was under way */
+	unsigned rolls; /* ended, for the status file */
+	bool roll_failed;
+} sv = {.stop_s = STOP_S, .n = 1, .rolling = -1};
+
+static void
+write_status(void)
+{
+	char tmp[4096];
+	FILE *f;
+
+	if (sv.status_file == NULL ||
+	    snprintf(tmp, sizeof(tmp), "%s.new", sv.status_file) >=
+		(int)sizeof(tmp))
+		return;
+	f = fopen(tmp, "we");
+	if (f == NULL) {
+		log_errno("cannot write %s", tmp);
+		return;
+	}
+	(void)fprintf(f, "%u %s\n", sv.rolls, sv.roll_failed ? "failed" : "ok");
+	if (fclose(f) != 0 || rename(tmp, sv.status_file) != 0)
+		log_errno("cannot write %s", sv.status_file);
+}
+
+/* In the child: an ordinary process again, that ends when we do. */
+static void
+become_child(int ready_fd)
+{
+	char text[16];
+	sigset_t none;
+
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() == 1)
+		_exit(EXIT_FAILURE);
+	(void)snprintf(text, sizeof(text), "%d", ready_fd);
+	(void)setenv("TF_READY_FD", text, 1);
+	(void)execv(sv.argv[0], sv.argv);
+	log_errno("cannot run %s", sv.argv[0]);
+	_exit(EXIT_FAILURE);
+}
+
+static void
+child_start(struct child *c)
+{
+	int fds[2];
+
+	if (c->ready_fd != -1)
+		(void)close(c->ready_fd);
+	c->ready_fd = -1;
+	c->retry_ms = 0;
+	c->started_ms = clock_mono_ms();
+	if (pipe(fds) == -1) {
+		log_errno("pipe");
+		c->retry_ms = c->started_ms + DELAY_MAX_MS;
+		return;
+	}
+	c->pid = fork();
+	if (c->pid == 0) {
+		(void)close(fds[0]);
+		become_child(fds[1]);
+	}
+	(void)close(fds[1]);
+	c->ready_fd = fds[0];
+	if (c->pid == -1) {
+		log_errno("fork");
+		c->pid = 0;
+		c->retry_ms = c->started_ms + DELAY_MAX_MS;
+	}
+}
+
+static void
+signal_child(pid_t pid, int sig)
+{
+	if (pid > 0 && kill(pid, sig) == -1 && errno != ESRCH)
+		log_errno("signal %d to %ld", sig, (long)pid);
+}
+
+static void
+roll_end(bool failed)
+{
+	sv.rolling = -1;
+	sv.roll_failed = failed;
+	sv.rolls++;
+	write_status();
+	if (failed)
+		log_error("the restart has failed: the old %s goes on; see the "
+			  "lines above",
+		    sv.argv[0]);
+	else
+		log_info("restarted %s", sv.argv[0]);
+}
+
+/* Replace the next child, or come to the end. */
+static void
+roll_next(void)
+{
+	struct child *c;
+
+	if (++sv.rolling == (int)sv.n) {
+		roll_end(false);
+		if (!sv.roll_again)
+			return;
+		sv.roll_again = false;
+		sv.rolling = 0;
+	}
+	c = &sv.children[sv.rolling];
+	c->old = c->pid;
+	child_start(c);
+	c->ready_by_ms = clock_mono_ms() + READY_MS;
+	if (c->pid == 0 || c->retry_ms != 0) {
+		c->pid = c->old;
+		c->old = 0;
+		c->retry_ms = 0;
+		roll_end(true);
+	}
+}
+
+/* The new one serves: the old one may go. */
+static void
+child_ready(struct child *c)
+{
+	char byte;
+
+	/* Its end without a word means that it is about to be reaped. */
+	if (read(c->ready_fd, &byte, 1) == 1 && c->ready_by_ms != 0) {
+		c->ready_by_ms = 0;
+		if (c->old == 0) {
+			roll_next();
+		} else {
+			signal_child(c->old, SIGTERM);
+			c->kill_ms = clock_mono_ms() + sv.stop_s * 1000LL;
+		}
+	}
+	(void)close(c->ready_fd);
+	c->ready_fd = -1;
+}
+
+static void
+log_end(pid_t pid, int status)
+{
+	if (WIFSIGNALED(status))
+		log_error("%s %ld was ended by signal %d", sv.argv[0],
+		    (long)pid, WTERMSIG(status));
+	else if (WEXITSTATUS(status) != 0)
+		log_error("%s %ld ended with status %d", sv.argv[0], (long)pid,
+		    WEXITSTATUS(status));
+}
+
+/* A child that should serve has ended. */
+static void
+child_died(struct child *c)
+{
+	int64_t now = clock_mono_ms();
+
+	if (c->ready_by_ms != 0) {
+		/* A new one that never served; the old one still does. */
+		c->ready_by_ms = 0;
+		c->pid = c->old;
+		c->old = 0;
+		roll_end(true);
+		if (c->pid != 0)
+			return;
+	}
+	if (now - c->started_ms >= GOOD_LIFE_MS)
+		c->delay_ms = 0;
+	c->pid = 0;
+	c->retry_ms = now + c->delay_ms;
+	c->delay_ms = c->delay_ms == 0 ? DELAY_FIRST_MS : c->delay_ms * 2;
+	if (c->delay_ms > DELAY_MAX_MS)
+		c->delay_ms = DELAY_MAX_MS;
+}
+
+static void
+reap(void)
+{
+	struct child *c;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		log_end(pid, status);
+		for (c = sv.children; c < sv.children + sv.n; c++) {
+			if (c->pid == pid && !sv.stopping) {
+				child_died(c);
+			} else if (c->pid == pid) {
+				c->pid = 0;
+			} else if (c->old == pid) {
+				c->old = 0;
+				c->kill_ms = 0;
+				if (c->ready_by_ms == 0 && sv.rolling >= 0 &&
+				    !sv.stopping)
+					roll_next();
+			}
+		}
+	}
+}
+
+static void
+stop(void)
+{
+	struct child *c;
+
+	sv.stopping = true;
+	for (c = sv.children; c < sv.children + sv.n; c++) {
+		signal_child(c->pid, SIGTERM);
+		signal_child(c->old, SIGTERM);
+		c->retry_ms = c->ready_by_ms = 0;
+		c->kill_ms = clock_mono_ms() + sv.stop_s * 1000LL;
+	}
+}
+
+static void
+roll(void)
+{
+	if (sv.stopping)
+		return;
+	if (sv.rolling >= 0)
+		sv.roll_again = true;
+	else
+		roll_next();
+}
+
+/* What is due by now; when to look again, -1: no need. */
+static int
+look_at_clock(void)
+{
+	int64_t now = clock_mono_ms(), next = INT64_MAX;
+	struct child *c;
+
+	for (c = sv.children; c < sv.children + sv.n; c++) {
+		if (c->retry_ms != 0 && c->retry_ms <= now)
+			child_start(c);
+		if (c->ready_by_ms != 0 && c->ready_by_ms <= now) {
+			log_error("the new %s does not serve after %d s",
+			    sv.argv[0], READY_MS / 1000);
+			c->ready_by_ms = now + READY_MS;
+			signal_child(c->pid, SIGKILL);
+		}
+		if (c->kill_ms != 0 && c->kill_ms <= now) {
+			c->kill_ms = 0;
+			signal_child(c->old, SIGKILL);
+			if (sv.stopping)
+				signal_child(c->pid, SIGKILL);
+		}
+		if (c->retry_ms != 0 && c->retry_ms < next)
+			next = c->retry_ms;
+		if (c->ready_by_ms != 0 && c->ready_by_ms < next)
+			next = c->ready_by_ms;
+		if (c->kill_ms != 0 && c->kill_ms < next)
+			next = c->kill_ms;
+	}
+	if (next == INT64_MAX)
+		return -1;
+	return next > now ? (int)(next - now) : 0;
+}
+
+static bool
+all_gone(void)
+{
+	const struct child *c;
+
+	for (c = sv.children; c < sv.children + sv.n; c++)
+		if (c->pid != 0 || c->old != 0)
+			return false;
+	return true;
+}
+
+static void
+take_signal(int fd)
+{
+	struct signalfd_siginfo si;
+
+	if (read(fd, &si, sizeof(si)) != (ssize_t)sizeof(si))
+		return;
+	if (si.ssi_signo == SIGCHLD)
+		reap();
+	else if (si.ssi_signo == SIGHUP)
+		roll();
+	else if (!sv.stopping)
+		stop();
+}
+
+static int
+supervise(int signal_fd)
+{
+	struct pollfd fds[CHILDREN_MAX + 1];
+	unsigned i;
+
+	while (!sv.stopping || !all_gone()) {
+		int wait_ms = look_at_clock();
+
+		fds[sv.n] = (struct pollfd){.fd = signal_fd, .events = POLLIN};
+		for (i = 0; i < sv.n; i++)
+			fds[i] = (struct pollfd){.fd = sv.children[i].ready_fd,
+			    .events = POLLIN};
+		if (poll(fds, sv.n + 1, wait_ms) <= 0)
+			continue;
+		for (i = 0; i < sv.n; i++)
+			if (fds[i].fd != -1 && fds[i].revents != 0)
+				child_ready(&sv.children[i]);
+		if (fds[sv.n].revents != 0)
+			take_signal(signal_fd);
+	}
+	return EXIT_SUCCESS;
+}
+
+static void
+usage(FILE *to)
+{
+	(void)fputs(
+	    "usage: tf-supervise [-n COUNT] [-s FILE] [-t SECONDS] -- PROGRAM "
+	    "[ARG]...\n"
+	    "Keep COUNT processes (default 1) of PROGRAM alive on the "
+	    "listening socket at fd 0.\n"
+	    "SIGHUP replaces them one after the other, SIGTERM ends them "
+	    "and then itself.\n"
+	    "-s: write the number of replacements ended and the outcome of "
+	    "the last to FILE.\n"
+	    "-t: how long a process may take to end (default 75 s).\n",
+	    to);
+}
+
+static bool
+positive(const char *text, int max, int *out)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (*text == '\0' || *end != '\0' || n < 1 || n > max)
+		return false;
+	*out = (int)n;
+	return true;
+}
+
+static bool
+read_options(int argc, char **argv)
+{
+	int opt, n = 1;
+
+	while ((opt = getopt(argc, argv, "+n:s:t:")) != -1) {
+		switch (opt) {
+		case 'n':
+			if (!positive(optarg, CHILDREN_MAX, &n))
+				return false;
+			break;
+		case 's':
+			sv.status_file = optarg;
+			break;
+		case 't':
+			if (!positive(optarg, 86400, &sv.stop_s))
+				return false;
+			break;
+		default:
+			return false;
+		}
+	}
+	sv.n = (unsigned)n;
+	sv.argv = argv + optind;
+	return sv.argv[0] != NULL;
+}
+
+int
+main(int argc, char **argv)
+{
+	unsigned i;
+	int fd;
+
+	log_setup("tf-supervise", LOG_LVL_INFO);
+	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+		usage(stdout);
+		return EXIT_SUCCESS;
+	}
+	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+		(void)printf("tf-supervise %s\n", PACKAGE_VERSION);
+		return EXIT_SUCCESS;
+	}
+	if (!read_options(argc, argv)) {
+		usage(stderr);
+		return 2;
+	}
+	(void)sigemptyset(&sv.signals);
+	(void)sigaddset(&sv.signals, SIGCHLD);
+	(void)sigaddset(&sv.signals, SIGHUP);
+	(void)sigaddset(&sv.signals, SIGINT);
+	(void)sigaddset(&sv.signals, SIGTERM);
+	(void)sigprocmask(SIG_BLOCK, &sv.signals, NULL);
+	fd = signalfd(-1, &sv.signals, SFD_CLOEXEC);
+	if (fd == -1) {
+		log_errno("signalfd");
+		return EXIT_FAILURE;
+	}
+	write_status();
+	for (i = 0; i < sv.n; i++) {
+		sv.children[i].ready_fd = -1;
+		child_start(&sv.children[i]);
+	}
+	return supervise(fd);
+}

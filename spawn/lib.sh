@@ -1,0 +1,139 @@
+# Shared by up, down and restart, and by tests/all for its packages.  Sourced; the
+# functions work on $dir, the instance's directory.
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # dir is set by the one that sources this
+
+responders='job dispatch result agent status'
+
+die()
+{
+	printf '%s: %s\n' "${0##*/}" "$1" >&2
+	[ -z "${2-}" ] || printf '%s\n' "$2" >&2
+	exit 1
+}
+
+# Progress, for people who watch.
+tell()
+{
+	[ ! -t 1 ] || printf '%s\n' "$*"
+}
+
+missing_of()
+{
+	for package; do
+		dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null |
+			grep -qx installed || printf '%s ' "$package"
+	done
+}
+
+# install_packages NAME...: those that are missing, without starting their daemons:
+# for so long there is a policy that forbids it, unless the host has its own.
+install_packages()
+{
+	missing=$(missing_of "$@")
+	[ -n "$missing" ] || return 0
+	[ "$(id -u)" -eq 0 ] ||
+		die "these packages are missing: $missing" \
+			"Install them as root: apt-get install $missing"
+	printf 'Installing: %s\n' "$missing"
+	policy=/usr/sbin/policy-rc.d
+	made=
+	if [ ! -e "$policy" ]; then
+		printf '#!/bin/sh\nexit 101\n' >"$policy"
+		chmod 755 "$policy"
+		made=$policy
+	fi
+	status=0
+	# shellcheck disable=SC2086 # a list of words
+	(
+		export DEBIAN_FRONTEND=noninteractive
+		apt-get -qq -o DPkg::Lock::Timeout=300 update &&
+			apt-get -qq -y -o DPkg::Lock::Timeout=300 \
+				-o Dpkg::Use-Pty=0 install \
+				--no-install-recommends $missing
+	) || status=$?
+	[ -z "$made" ] || rm -f "$made"
+	return "$status"
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds.
+wait_for()
+{
+	wait_turns=$(($1 * 50))
+	shift
+	while ! "$@"; do
+		wait_turns=$((wait_turns - 1))
+		[ "$wait_turns" -gt 0 ] || return 1
+		sleep 0.02
+	done
+}
+
+# The process of a pid file if it is still this instance's: its command line or its
+# environment names a file of the instance.
+pid_of()
+{
+	[ -s "$dir/pids/$1.pid" ] || return 1
+	pid=$(cat "$dir/pids/$1.pid")
+	[ -r "/proc/$pid/cmdline" ] || return 1
+	cat "/proc/$pid/cmdline" "/proc/$pid/environ" 2>/dev/null |
+		tr '\0' '\n' | grep -qF "$dir/" || return 1
+	printf '%s\n' "$pid"
+}
+
+# A process that has ended and that nobody has asked after yet has no command line.
+gone()
+{
+	[ ! -s "/proc/$1/cmdline" ]
+}
+
+# stop_one NAME SIGNAL SECONDS: and then by force.
+stop_one()
+{
+	if stop_pid=$(pid_of "$1"); then
+		kill -s "$2" "$stop_pid" 2>/dev/null
+		wait_for "$3" gone "$stop_pid" ||
+			kill -s KILL "$stop_pid" 2>/dev/null
+		wait_for 5 gone "$stop_pid"
+	fi
+	rm -f "$dir/pids/$1.pid"
+}
+
+nginx_pid()
+{
+	[ -s "$dir/nginx.pid" ] || return 1
+	mkdir -p "$dir/pids"
+	cp "$dir/nginx.pid" "$dir/pids/nginx.pid"
+	pid_of nginx
+}
+
+stop_broker()
+{
+	[ -d "$dir/rabbitmq" ] || return 0
+	stop_one rabbitmq TERM 30
+	# The port mapper daemon is the instance's own, and now has no node.
+	if [ -s "$dir/rabbitmq/epmd-port" ]; then
+		ERL_EPMD_ADDRESS=127.0.0.1 \
+			ERL_EPMD_PORT=$(cat "$dir/rabbitmq/epmd-port") \
+			HOME=$dir/rabbitmq epmd -kill >/dev/null 2>&1
+		rm -f "$dir/rabbitmq/epmd-port"
+	fi
+}
+
+# Everything that up has started; quiet if nothing runs.
+stop_all()
+{
+	nginx_pid >/dev/null && stop_one nginx QUIT 5
+	for name in $responders; do
+		if pid=$(pid_of "$name"); then
+			kill -s TERM "$pid" 2>/dev/null
+		fi
+	done
+	for name in $responders; do
+		stop_one "$name" TERM 80
+	done
+	stop_broker
+	if [ -s "$dir/socket-dir" ]; then
+		rm -rf "$(cat "$dir/socket-dir")"
+		rm -f "$dir/socket-dir"
+	fi
+}

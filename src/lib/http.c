@@ -146,6 +146,36 @@ req_json_object(struct req *r, struct js_doc *doc, struct faults *f)
 	return ERR_INVALID;
 }
 
+/* The reason phrase (RFC 9110, section 15); some tools show it. */
+static const char *
+reason(int status)
+{
+	static const struct {
+		int status;
+		const char *text;
+	} reasons[] = {
+	    {200, "OK"},
+	    {204, "No Content"},
+	    {400, "Bad Request"},
+	    {401, "Unauthorized"},
+	    {403, "Forbidden"},
+	    {404, "Not Found"},
+	    {405, "Method Not Allowed"},
+	    {409, "Conflict"},
+	    {413, "Content Too Large"},
+	    {415, "Unsupported Media Type"},
+	    {422, "Unprocessable Content"},
+	    {500, "Internal Server Error"},
+	    {503, "Service Unavailable"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (reasons[i].status == status)
+			return reasons[i].text;
+	return "Other";
+}
+
 int
 reply(struct req *r, int status, const char *type, const char *headers,
     const char *body, size_t len)
@@ -153,7 +183,8 @@ reply(struct req *r, int status, const char *type, const char *headers,
 	char head[512];
 	int n;
 
-	n = snprintf(head, sizeof(head), "Status: %d\r\n", status);
+	n = snprintf(
+	    head, sizeof(head), "Status: %d %s\r\n", status, reason(status));
 	if (status != 204)
 		n += snprintf(head + n, sizeof(head) - (size_t)n,
 		    "Content-Type: %s\r\nContent-Length: %zu\r\n", type, len);

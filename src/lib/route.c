@@ -68,6 +68,8 @@ fit(const char *path, const struct uri *u, const char *params[PARAMS_MAX])
 static bool
 allows(const struct route *row, enum method m)
 {
+	if ((row->flags & ROUTE_ELSEWHERE) != 0)
+		return false;
 	if (row->method == m)
 		return true;
 	return m == METHOD_HEAD && row->method == METHOD_GET &&

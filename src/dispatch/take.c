@@ -15,8 +15,7 @@ asked_queues(struct req *r, size_t *n)
 	size_t i;
 
 	*n = 0;
-	queues = arena_alloc(
-	    r->arena, (r->uri.n_query + 1) * sizeof(*queues));
+	queues = arena_alloc(r->arena, (r->uri.n_query + 1) * sizeof(*queues));
 	for (i = 0; queues != NULL && i < r->uri.n_query; i++)
 		if (strcmp(r->uri.query[i].name, "queue") == 0)
 			queues[(*n)++] = r->uri.query[i].value;
@@ -41,7 +40,8 @@ agent_name(struct req *r)
 	return name;
 }
 
-/* The definition with what only the taker is told, spliced in before its end. */
+/* The definition with what only the taker is told, spliced in before its end.
+ */
 static int
 reply_job(struct req *r, const struct job *job)
 {
@@ -73,7 +73,8 @@ take_get(struct worker *w, struct req *r)
 	if (queues == NULL)
 		return reply_err(r, ERR_NOMEM);
 	if (n == 0)
-		return reply_message(r, 400, "No queue(s) specified in request");
+		return reply_message(
+		    r, 400, "No queue(s) specified in request");
 	agent = agent_name(r);
 	if (agent == NULL)
 		return reply_message(r, 401, "Agent not identified");

@@ -15,8 +15,7 @@ check(struct js_doc *doc, struct faults *f)
 
 	for (i = 0; i < doc->n_members; i++)
 		if (strcmp(doc->members[i].key, "action") != 0)
-			faults_add(
-			    f, FIELD_UNKNOWN, doc->members[i].key, NULL);
+			faults_add(f, FIELD_UNKNOWN, doc->members[i].key, NULL);
 	m = js_find(doc, "action");
 	if (m == NULL) {
 		faults_add(f, FIELD_MISSING, "action", NULL);

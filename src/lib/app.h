@@ -4,7 +4,8 @@
 #include "route.h"
 #include "svc.h"
 
-/* The main() of every responder: options, configuration, threads, clean stop. */
+/* The main() of every responder: options, configuration, threads, clean stop.
+ */
 
 /* One thread of a responder: what its handlers reach. */
 struct worker {
@@ -22,8 +23,8 @@ struct app {
 	void (*background)(struct svc *svc);
 };
 
-/* Run until SIGTERM.  The exit status: 0 after a clean drain, --check-config, --version
- * or --help; 1 for a start that was refused; 2 for bad options. */
+/* Run until SIGTERM.  The exit status: 0 after a clean drain, --check-config,
+ * --version or --help; 1 for a start that was refused; 2 for bad options. */
 int app_main(const struct app *a, int argc, char **argv);
 
 /* True once the process drains; for background threads. */

@@ -28,9 +28,9 @@ struct auth_denial {
 };
 
 /*
- * Tell the caller from the Authorization header (NULL: none) and check that one of
- * the roles may pass; roles = 0 lets everybody pass unread.  True, or
- * false with *denial, whose words live in buf.  anonymous: the roles of
+ * Tell the caller from the Authorization header (NULL: none) and check that one
+ * of the roles may pass; roles = 0 lets everybody pass unread.  True, or false
+ * with *denial, whose words live in buf.  anonymous: the roles of
  * ANONYMOUS_ROLES, see auth_anonymous().
  */
 bool auth_check(const char *authorization, unsigned anonymous, unsigned roles,

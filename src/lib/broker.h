@@ -8,9 +8,9 @@
 #include "err.h"
 
 /*
- * RabbitMQ (AMQP 0-9-1), for publishing: a pool of whole connections, each leased
- * to one thread for one publish on channel 1, with publisher confirms.  Idle
- * ones are kept alive by heartbeats; one in any doubt is closed.  A
+ * RabbitMQ (AMQP 0-9-1), for publishing: a pool of whole connections, each
+ * leased to one thread for one publish on channel 1, with publisher confirms.
+ * Idle ones are kept alive by heartbeats; one in any doubt is closed.  A
  * breaker keeps a dead broker from costing each caller its time-out.
  */
 
@@ -46,9 +46,9 @@ void broker_close(struct broker *b);
  * Publish m, persistent and mandatory, to exchange and queue of its name, which
  * are declared as a 2016-era consumer declares them at the first use of a
  * connection generation.  ERR_OK: the broker has confirmed it, on disk.
- * ERR_BROKER: not confirmed within the time-outs, and the caller must take it that
- * it may yet arrive; at once while the breaker is open or the
- * broker says it is blocked.  The cause is logged once for a change of state.
+ * ERR_BROKER: not confirmed within the time-outs, and the caller must take it
+ * that it may yet arrive; at once while the breaker is open or the broker says
+ * it is blocked.  The cause is logged once for a change of state.
  */
 enum err broker_publish(struct broker *b, const struct broker_msg *m)
     __attribute__((warn_unused_result));

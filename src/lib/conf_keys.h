@@ -1,7 +1,7 @@
 /*
  * The keys of the configuration.  No include guard: each includer
- * defines CONF_ENUM(name, type, fallback, min, max, choices, doc) as it needs it.
- * docs/man/testflinger.conf.5 shows the same table; a test compares them.
+ * defines CONF_ENUM(name, type, fallback, min, max, choices, doc) as it needs
+ * it. docs/man/testflinger.conf.5 shows the same table; a test compares them.
  */
 CONF_ENUM(DATA_PATH, CONF_STR, "'" TF_DATA_PATH "'", 1, 4000, NULL,
     "Directory of the state store and of the files of all jobs. "
@@ -14,12 +14,12 @@ CONF_ENUM(AMQP_URI, CONF_STR, "'amqp://guest:guest@localhost:5672//'", 0, 4000,
     "The RabbitMQ broker: amqp or amqps, several separated by semicolons are "
     "tried in turn. Empty: no broker, jobs are taken over HTTP only.")
 CONF_ENUM(AMQP_CA_FILE, CONF_STR, "'/etc/ssl/certs/ca-certificates.crt'", 0,
-    4000, NULL,
-    "Certificates that an amqps broker is verified against.")
+    4000, NULL, "Certificates that an amqps broker is verified against.")
 CONF_ENUM(AMQP_CONNECTIONS, CONF_INT, "16", 1, 256, NULL,
     "The most connections that one responder keeps to the broker.")
 CONF_ENUM(AMQP_CONNECT_TIMEOUT_MS, CONF_INT, "800", 50, 60000, NULL,
-    "The time for a connection to the broker, log-in included, in milliseconds.")
+    "The time for a connection to the broker, log-in included, in "
+    "milliseconds.")
 CONF_ENUM(AMQP_CONFIRM_TIMEOUT_MS, CONF_INT, "1000", 10, 60000, NULL,
     "How long a submission waits for the broker's confirm, in milliseconds. "
     "After that it is answered all the same and the message is sent later.")
@@ -45,6 +45,7 @@ CONF_ENUM(STORE_WAIT_MS, CONF_INT, "5000", 100, 60000, NULL,
 CONF_ENUM(WORKERS, CONF_INT, "0", 0, 1024, NULL,
     "Threads of each responder. 0: the responder's own choice.")
 CONF_ENUM(DISK_FREE_MIN, CONF_INT, "16777216", 0, 1099511627776, NULL,
-    "Below this many free bytes under DATA_PATH the server calls itself not ready.")
+    "Below this many free bytes under DATA_PATH the server calls itself not "
+    "ready.")
 CONF_ENUM(LOG_LEVEL, CONF_CHOICE, "'info'", 0, 0, "error warn info debug",
     "The most talkative level that is logged.")

@@ -8,13 +8,19 @@
 #include "arena.h"
 
 /*
- * The literals of a configuration file: those of Python's that are data.  Strings in one
- * or three quotes of either kind with r, u and Python's escapes, adjacent ones
- * joined; whole decimal numbers with underscores; True, False, None; lists and
- * tuples of these.
+ * The literals of a configuration file: those of Python's that are data.
+ * Strings in one or three quotes of either kind with r, u and Python's escapes,
+ * adjacent ones joined; whole decimal numbers with underscores; True, False,
+ * None; lists and tuples of these.
  */
 
-enum conf_value_type { VALUE_STR, VALUE_INT, VALUE_BOOL, VALUE_NONE, VALUE_LIST };
+enum conf_value_type {
+	VALUE_STR,
+	VALUE_INT,
+	VALUE_BOOL,
+	VALUE_NONE,
+	VALUE_LIST
+};
 
 struct conf_value {
 	enum conf_value_type type;

@@ -23,8 +23,9 @@
 #include "log.h"
 
 #define READERS_MAX 64
-#define LATER_MAX 65536 /* changes nobody waits for; beyond, they are dropped  \
-			 */
+#define LATER_MAX                                                              \
+	65536 /* changes nobody waits for; beyond, they are dropped            \
+	       */
 #define LATER_DELAY_MS 20
 
 enum change_state { CHANGE_WAITS, CHANGE_RUNS, CHANGE_DONE };

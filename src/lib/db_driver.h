@@ -23,7 +23,8 @@ struct db_stmt {
 struct db_driver {
 	const char *check; /* a statement that reads the store */
 
-	/* Open one connection to where (the part of the URI after the scheme). */
+	/* Open one connection to where (the part of the URI after the scheme).
+	 */
 	enum err (*open)(struct db_conn **out, const char *where, bool writes);
 	void (*close)(struct db_conn *c);
 

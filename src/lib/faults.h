@@ -6,7 +6,8 @@
 #include "arena.h"
 
 /*
- * What is wrong with the fields of a body, gathered so that one reply names it all.
+ * What is wrong with the fields of a body, gathered so that one reply names it
+ * all.
  */
 
 struct json_object;
@@ -19,10 +20,10 @@ struct faults {
 void faults_init(struct faults *f, struct arena *a);
 bool faults_any(const struct faults *f);
 
-/* text at the path of keys, ended by NULL: faults_add(f, text, "tags", "1", NULL)
- * gives {"tags":{"1":["text"]}}. */
-void faults_add(struct faults *f, const char *text, ...)
-    __attribute__((sentinel));
+/* text at the path of keys, ended by NULL: faults_add(f, text, "tags", "1",
+ * NULL) gives {"tags":{"1":["text"]}}. */
+void
+faults_add(struct faults *f, const char *text, ...) __attribute__((sentinel));
 
 /* {"tags":{"1":["text"]}} as JSON text of the arena; NULL without memory. */
 const char *faults_json(const struct faults *f);

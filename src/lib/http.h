@@ -62,15 +62,16 @@ const char *req_id(struct req *r);
  * Read the body, at most max bytes, into r->body.  ERR_TOOBIG over max,
  * ERR_GONE if it is shorter than its Content-Length or broke off, ERR_NOMEM.
  */
-enum err req_read_body(struct req *r, size_t max)
-    __attribute__((warn_unused_result));
+enum err
+req_read_body(struct req *r, size_t max) __attribute__((warn_unused_result));
 
 /*
- * The body as JSON: r->body must be read.  An empty body is ERR_NOTFOUND.  On any
- * other failure the reply (415, 400) has been sent and ERR_INVALID returned.
+ * The body as JSON: r->body must be read.  An empty body is ERR_NOTFOUND.  On
+ * any other failure the reply (415, 400) has been sent and ERR_INVALID
+ * returned.
  */
-enum err req_json(struct req *r, struct js_doc *doc)
-    __attribute__((warn_unused_result));
+enum err
+req_json(struct req *r, struct js_doc *doc) __attribute__((warn_unused_result));
 
 /*
  * As req_json(), for a body that must be an object: anything else is a fault as
@@ -79,8 +80,8 @@ enum err req_json(struct req *r, struct js_doc *doc)
 enum err req_json_object(struct req *r, struct js_doc *doc, struct faults *f)
     __attribute__((warn_unused_result));
 
-/* Send a reply.  Each returns the status, for the handler to return.  headers: NULL
- * or complete lines, each ended by CRLF. */
+/* Send a reply.  Each returns the status, for the handler to return.  headers:
+ * NULL or complete lines, each ended by CRLF. */
 int reply(struct req *r, int status, const char *type, const char *headers,
     const char *body, size_t len);
 int reply_json(struct req *r, int status, const char *json, size_t len);
@@ -95,7 +96,8 @@ int reply_message(struct req *r, int status, const char *fmt, ...)
  * text, Retry-After with 503, nothing internal. */
 int reply_err(struct req *r, enum err e);
 
-/* The faults as one 422: {"detail":{"json":{…}},"message":"Validation error"}. */
+/* The faults as one 422: {"detail":{"json":{…}},"message":"Validation error"}.
+ */
 int reply_faults(struct req *r, const struct faults *f);
 
 #endif /* !HTTP_H */

@@ -12,22 +12,15 @@
  * JSON (RFC 8259).  A strict scan of the bytes comes first: what it accepts is
  * JSON in valid UTF-8, nested at most JS_DEPTH_MAX deep, without lone
  * surrogates and without NUL in a key; only then json-c builds values.
- * The scan also finds the members of the outermost object as spans of the input,
- * so that numbers and unknown fields pass on byte for byte.
+ * The scan also finds the members of the outermost object as spans of the
+ * input, so that numbers and unknown fields pass on byte for byte.
  */
 
 #define JS_DEPTH_MAX 100
 
 struct json_object;
 
-enum js_kind {
-	JS_NULL,
-	JS_BOOL,
-	JS_NUMBER,
-	JS_STRING,
-	JS_ARRAY,
-	JS_OBJECT
-};
+enum js_kind { JS_NULL, JS_BOOL, JS_NUMBER, JS_STRING, JS_ARRAY, JS_OBJECT };
 
 struct js_span {
 	const char *p;
@@ -38,7 +31,7 @@ struct js_member {
 	const char *key; /* decoded, ended by NUL */
 	size_t key_len;
 	struct js_span raw_key; /* with its quotes, as in the input */
-	struct js_span value;	/* without white space around */
+	struct js_span value; /* without white space around */
 	enum js_kind kind;
 };
 
@@ -53,7 +46,8 @@ struct js_fault {
 struct js_doc {
 	struct js_span text; /* the value without white space around */
 	enum js_kind kind;
-	struct js_member *members; /* of an object, in input order, repeats kept */
+	struct js_member
+	    *members; /* of an object, in input order, repeats kept */
 	size_t n_members;
 	struct arena *arena;
 	struct json_object *tree; /* see js_tree() */
@@ -75,8 +69,8 @@ struct json_object *js_tree(struct js_doc *doc);
 
 /* The json-c value of one member, living with the arena of doc.  NULL for
  * null and without memory. */
-struct json_object *js_member_tree(
-    struct js_doc *doc, const struct js_member *m);
+struct json_object *
+js_member_tree(struct js_doc *doc, const struct js_member *m);
 
 /* Append the len bytes at s, valid UTF-8, as a JSON string with its quotes. */
 void js_put_string(struct buf *b, const char *s, size_t len);

@@ -4,9 +4,9 @@
 /*
  * One line for one event, to stderr, in logfmt:
  *   <3>time=2026-11-24T10:00:00.123Z level=error prog=tf-job req=… msg="…"
- * with the priority prefix that systemd reads.  A line is one write(2), so lines
- * of several processes never mix; control characters are escaped and
- * the message is cut at 2000 bytes.
+ * with the priority prefix that systemd reads.  A line is one write(2), so
+ * lines of several processes never mix; control characters are escaped and the
+ * message is cut at 2000 bytes.
  */
 
 enum log_level { LOG_LVL_ERROR, LOG_LVL_WARN, LOG_LVL_INFO, LOG_LVL_DEBUG };

@@ -19,9 +19,10 @@ enum route_flag {
 };
 
 /*
- * path: segments and placeholders, "/v1/job/{job_id}/action".  {job_id} must be a
- * UUID in any spelling (else 400) and is canonical in r->id afterwards; any other
- * placeholder is in r->params as decoded.  A literal segment goes before a placeholder.
+ * path: segments and placeholders, "/v1/job/{job_id}/action".  {job_id} must be
+ * a UUID in any spelling (else 400) and is canonical in r->id afterwards; any
+ * other placeholder is in r->params as decoded.  A literal segment goes before
+ * a placeholder.
  */
 struct route {
 	enum method method;
@@ -42,15 +43,14 @@ struct route_table {
 /*
  * Answer r by the row that fits.  Before the handler runs: 400 for a target
  * that cannot be read, 404, OPTIONS with Allow, 405 with Allow, 401 and 403,
- * and the body read (413, 499).  A bad job id is left to route_id(), because today's API
- * judges the body first.
- * Returns the status of the reply sent.
+ * and the body read (413, 499).  A bad job id is left to route_id(), because
+ * today's API judges the body first. Returns the status of the reply sent.
  */
 int route_run(const struct route_table *t, const struct conf *c,
     unsigned anonymous, struct worker *w, struct req *r);
 
-/* The canonical job id in r->id; false after the 400 that the row wants has been
- * sent. */
+/* The canonical job id in r->id; false after the 400 that the row wants has
+ * been sent. */
 bool route_id(struct req *r);
 
 #endif /* !ROUTE_H */

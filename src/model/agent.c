@@ -26,20 +26,19 @@ enum {
 static const char *const sql[] = {
     [SQL_KNOWN] = "SELECT 1 FROM agent WHERE name = $1",
     [SQL_COUNT] = "SELECT count(*) FROM agent",
-    [SQL_PUT] =
-	"INSERT INTO agent (name, state, comment, identifier, job_id, "
-	"location, provision_type, queues, updated_at) "
-	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
-	"ON CONFLICT (name) DO UPDATE SET "
-	"state = coalesce(excluded.state, agent.state), "
-	"comment = coalesce(excluded.comment, agent.comment), "
-	"identifier = coalesce(excluded.identifier, agent.identifier), "
-	"job_id = coalesce(excluded.job_id, agent.job_id), "
-	"location = coalesce(excluded.location, agent.location), "
-	"provision_type = "
-	"coalesce(excluded.provision_type, agent.provision_type), "
-	"queues = coalesce(excluded.queues, agent.queues), "
-	"updated_at = excluded.updated_at",
+    [SQL_PUT] = "INSERT INTO agent (name, state, comment, identifier, job_id, "
+		"location, provision_type, queues, updated_at) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
+		"ON CONFLICT (name) DO UPDATE SET "
+		"state = coalesce(excluded.state, agent.state), "
+		"comment = coalesce(excluded.comment, agent.comment), "
+		"identifier = coalesce(excluded.identifier, agent.identifier), "
+		"job_id = coalesce(excluded.job_id, agent.job_id), "
+		"location = coalesce(excluded.location, agent.location), "
+		"provision_type = "
+		"coalesce(excluded.provision_type, agent.provision_type), "
+		"queues = coalesce(excluded.queues, agent.queues), "
+		"updated_at = excluded.updated_at",
     [SQL_FORGET_QUEUES] = "DELETE FROM agent_queue WHERE agent = $1",
     [SQL_ADD_QUEUE] = "INSERT INTO agent_queue (queue, agent) "
 		      "VALUES ($1, $2) ON CONFLICT DO NOTHING",
@@ -266,8 +265,8 @@ view(struct buf *b, struct db_stmt *s)
 }
 
 enum err
-agent_read(struct svc *s, struct arena *a, const char *name,
-    const char **json, size_t *len)
+agent_read(struct svc *s, struct arena *a, const char *name, const char **json,
+    size_t *len)
 {
 	struct db_conn *c = db_read(s->db);
 	struct db_stmt *st;

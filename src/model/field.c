@@ -61,7 +61,8 @@ number(const char *p, size_t len, int64_t *out)
 	return NULL;
 }
 
-/* Text with spaces around, a sign, digits, and single underscores between them. */
+/* Text with spaces around, a sign, digits, and single underscores between them.
+ */
 static const char *
 number_text(const char *s, size_t len, int64_t *out)
 {
@@ -229,8 +230,8 @@ duration_parts(const char *s, int64_t *out)
 static const char *
 duration_fault(struct js_doc *doc, const char *why, const char *arg)
 {
-	char *text = arena_printf(
-	    doc->arena, "Invalid duration format: %s%s", why, arg);
+	char *text =
+	    arena_printf(doc->arena, "Invalid duration format: %s%s", why, arg);
 
 	return text != NULL ? text : no_memory;
 }
@@ -262,13 +263,13 @@ duration_text(struct js_doc *doc, const char *s, size_t len, int64_t *out)
 	if (strlen(trimmed) == len && duration_parts(trimmed, out))
 		return NULL;
 	trimmed = arena_printf(doc->arena, "'%s'", trimmed);
-	return duration_fault(doc, "Invalid duration format: ",
-	    trimmed != NULL ? trimmed : "");
+	return duration_fault(
+	    doc, "Invalid duration format: ", trimmed != NULL ? trimmed : "");
 }
 
 const char *
-field_duration(struct js_doc *doc, const struct js_member *m, int64_t *out,
-    bool *none)
+field_duration(
+    struct js_doc *doc, const struct js_member *m, int64_t *out, bool *none)
 {
 	static const char wrong[] = "Duration must be string or int, got ";
 	const char *s, *why;
@@ -290,8 +291,8 @@ field_duration(struct js_doc *doc, const struct js_member *m, int64_t *out,
 		if ((why = number(m->value.p, m->value.len, out)) != NULL)
 			return duration_fault(doc, why, "");
 		return *out >= 0 ? NULL
-				 : duration_fault(doc,
-				       "Duration cannot be negative", "");
+				 : duration_fault(
+				       doc, "Duration cannot be negative", "");
 	case JS_BOOL:
 		return duration_fault(doc, wrong, "<class 'bool'>");
 	case JS_ARRAY:
@@ -312,9 +313,8 @@ field_strings(struct js_doc *doc, const struct js_member *m, const char *key,
 	bool good = true;
 
 	if (m->kind != JS_ARRAY) {
-		faults_add(f,
-		    m->kind == JS_NULL ? FIELD_NULL : FIELD_NOT_LIST, key,
-		    NULL);
+		faults_add(f, m->kind == JS_NULL ? FIELD_NULL : FIELD_NOT_LIST,
+		    key, NULL);
 		return false;
 	}
 	list = js_member_tree(doc, m);

@@ -9,9 +9,10 @@
 #include "js.h"
 
 /*
- * The types of fields on the wire, what each accepts and what it says otherwise.
- * Each function judges the member m of doc and returns NULL, or the fault as
- * clients know it and leaves *out alone.  Results live with the arena of doc.
+ * The types of fields on the wire, what each accepts and what it says
+ * otherwise. Each function judges the member m of doc and returns NULL, or the
+ * fault as clients know it and leaves *out alone.  Results live with the arena
+ * of doc.
  */
 
 #define FIELD_MISSING "Missing data for required field."
@@ -30,23 +31,23 @@ const char *field_string(struct js_doc *doc, const struct js_member *m,
     const char **out, size_t *len);
 
 /* A number, its fraction cut off, or a string of sign and digits. */
-const char *field_int(
-    struct js_doc *doc, const struct js_member *m, int64_t *out);
+const char *
+field_int(struct js_doc *doc, const struct js_member *m, int64_t *out);
 
 /* A boolean in one of the spellings that are taken for one. */
-const char *field_bool(
-    struct js_doc *doc, const struct js_member *m, bool *out);
+const char *
+field_bool(struct js_doc *doc, const struct js_member *m, bool *out);
 
 /* An object, scanned into *out. */
-const char *field_object(
-    struct js_doc *doc, const struct js_member *m, struct js_doc *out);
+const char *
+field_object(struct js_doc *doc, const struct js_member *m, struct js_doc *out);
 
 /*
- * A duration in whole seconds: a number of them, or text such as "90", "1h30m" or
- * "2d 5h".  null counts as absent: *none.
+ * A duration in whole seconds: a number of them, or text such as "90", "1h30m"
+ * or "2d 5h".  null counts as absent: *none.
  */
-const char *field_duration(struct js_doc *doc, const struct js_member *m,
-    int64_t *out, bool *none);
+const char *field_duration(
+    struct js_doc *doc, const struct js_member *m, int64_t *out, bool *none);
 
 /* A list of strings.  False after noting the faults under key, those of an
  * element under its index. */

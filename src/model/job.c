@@ -1,6 +1,6 @@
 /*
- * Jobs as rows.  Who gets one is settled by one compare-and-set in a change; the
- * message to the broker follows the commit, never goes before it.
+ * Jobs as rows.  Who gets one is settled by one compare-and-set in a change;
+ * the message to the broker follows the commit, never goes before it.
  */
 
 #include "job.h"
@@ -29,10 +29,9 @@ enum {
 static const char *const sql[] = {
     [SQL_SAME_ID] = "SELECT state, body FROM job WHERE id = $1",
     [SQL_DELETE] = "DELETE FROM job WHERE id = $1",
-    [SQL_INSERT] =
-	"INSERT INTO job (id, queue, priority, state, seed, ready, "
-	"attachments, body, created_at, result_file, publish_at) "
-	"VALUES ($1, $2, $3, 'waiting', $4, $5, $6, $7, $8, 0, $9)",
+    [SQL_INSERT] = "INSERT INTO job (id, queue, priority, state, seed, ready, "
+		   "attachments, body, created_at, result_file, publish_at) "
+		   "VALUES ($1, $2, $3, 'waiting', $4, $5, $6, $7, $8, 0, $9)",
     [SQL_EXCLUDE] = "INSERT INTO job_exclude (job, agent) "
 		    "SELECT seq, $2 FROM job WHERE id = $1 "
 		    "ON CONFLICT DO NOTHING",
@@ -56,8 +55,8 @@ bool
 job_state_ended(const char *state)
 {
 	return strcmp(state, JOB_CANCELLED) == 0 ||
-	    strcmp(state, JOB_COMPLETE) == 0 ||
-	    strcmp(state, JOB_COMPLETED) == 0;
+	       strcmp(state, JOB_COMPLETE) == 0 ||
+	       strcmp(state, JOB_COMPLETED) == 0;
 }
 
 struct submission {
@@ -69,7 +68,7 @@ struct submission {
 	bool repeated;
 };
 
-/* Somebody may take the job: an agent on the queue that is not excluded.  Agents
+/* Somebody may take the job: an agent on the queue that is not excluded. Agents
  * nobody knows of may come, but with exclusions we must know one. */
 static enum err
 agent_remains(struct db_conn *c, const struct job_new *job, bool *remains)
@@ -96,8 +95,8 @@ agent_remains(struct db_conn *c, const struct job_new *job, bool *remains)
 }
 
 /*
- * What another submission under this id means: the same content repeats it; other
- * content is a new run once the former has ended, and goes in its place.
+ * What another submission under this id means: the same content repeats it;
+ * other content is a new run once the former has ended, and goes in its place.
  */
 static enum err
 same_id(struct db_conn *c, struct submission *sub)
@@ -136,10 +135,11 @@ insert(struct db_conn *c, const struct submission *sub)
 	size_t i;
 	enum err e;
 
-	e = db_exec(c, NULL, sql[SQL_INSERT], publish ? "ttiiitsii" : "ttiiitsin",
-	    job->id.text, job->queue, job->priority, (int64_t)job->seed,
-	    (int64_t)!job->attachments, job->attachments ? "waiting" : NULL,
-	    job->body, job->body_len, sub->now, sub->publish_at);
+	e = db_exec(c, NULL, sql[SQL_INSERT],
+	    publish ? "ttiiitsii" : "ttiiitsin", job->id.text, job->queue,
+	    job->priority, (int64_t)job->seed, (int64_t)!job->attachments,
+	    job->attachments ? "waiting" : NULL, job->body, job->body_len,
+	    sub->now, sub->publish_at);
 	for (i = 0; i < job->n_exclude && e == ERR_OK; i++)
 		e = db_exec(c, NULL, sql[SQL_EXCLUDE], "tt", job->id.text,
 		    job->exclude[i]);
@@ -160,7 +160,8 @@ submit_change(struct db_conn *c, void *arg)
 	return e == ERR_OK ? insert(c, sub) : e;
 }
 
-/* Rules that need the store or the caller, in the order in which clients see them. */
+/* Rules that need the store or the caller, in the order in which clients see
+ * them. */
 static enum job_verdict
 may_submit(
     struct svc *s, const struct job_new *job, bool token, enum err *failure)
@@ -237,8 +238,7 @@ copy(struct arena *a, struct db_stmt *s, int i, size_t *len, bool *failed)
 }
 
 enum err
-job_read(
-    struct svc *s, struct arena *a, const struct id *id, struct job *out)
+job_read(struct svc *s, struct arena *a, const struct id *id, struct job *out)
 {
 	struct db_conn *c = db_read(s->db);
 	struct db_stmt *st;

@@ -30,7 +30,8 @@ bool job_state_ended(const char *state);
 /* A job as it is submitted; made by job_fields_read(). */
 struct job_new {
 	struct id id; /* canonical */
-	const char *id_text; /* as the submitter wrote it, or the canonical one */
+	const char
+	    *id_text; /* as the submitter wrote it, or the canonical one */
 	size_t id_len;
 	bool id_given; /* and then id.text is "" if it is no UUID */
 	const char *queue;
@@ -59,9 +60,10 @@ enum job_verdict {
 
 /*
  * Store a job, durably, and hand it to the broker if there is one.  The same id
- * with the same content is JOB_OK and makes no second job; with other content it
- * is a new run if the former has ended.  The broker's silence is no failure: the outbox
- * sends the message later.  request_id goes into the message; "" for none.
+ * with the same content is JOB_OK and makes no second job; with other content
+ * it is a new run if the former has ended.  The broker's silence is no failure:
+ * the outbox sends the message later.  request_id goes into the message; "" for
+ * none.
  */
 enum job_verdict job_submit(struct svc *s, const struct job_new *job,
     bool token, const char *request_id, enum err *failure)
@@ -82,13 +84,13 @@ enum err job_read(struct svc *s, struct arena *a, const struct id *id,
     struct job *out) __attribute__((warn_unused_result));
 
 /*
- * Give agent the best waiting job of the n queues: the highest priority, then the
- * oldest; not one that excludes it, nor one whose attachments are missing.  The job is
- * running from then on, durably.  ERR_NOTFOUND: there is none.
+ * Give agent the best waiting job of the n queues: the highest priority, then
+ * the oldest; not one that excludes it, nor one whose attachments are missing.
+ * The job is running from then on, durably.  ERR_NOTFOUND: there is none.
  */
-enum err job_take(struct svc *s, struct arena *a, const char *const *queues,
-    size_t n, const char *agent, struct job *out)
-    __attribute__((warn_unused_result));
+enum err
+job_take(struct svc *s, struct arena *a, const char *const *queues, size_t n,
+    const char *agent, struct job *out) __attribute__((warn_unused_result));
 
 /* ERR_CONFLICT if there is no such job or it has ended. */
 enum err job_cancel(struct svc *s, const struct id *id)

@@ -1,6 +1,6 @@
 /*
- * A submission is read from its members as spans.  What the server understands is
- * judged, and rewritten only where today's API stores another form than was
+ * A submission is read from its members as spans.  What the server understands
+ * is judged, and rewritten only where today's API stores another form than was
  * posted; all else goes through as the bytes that came.
  */
 
@@ -16,8 +16,8 @@
 
 enum type { STRING, INTEGER, BOOLEAN, STRINGS, OBJECT, OBJECT_OR_NULL };
 
-/* Every field that today's API knows, in both modes; strict mode checks the type of
- * each, open mode of those that the server reads. */
+/* Every field that today's API knows, in both modes; strict mode checks the
+ * type of each, open mode of those that the server reads. */
 static const struct known {
 	const char *name;
 	enum type type;
@@ -60,7 +60,8 @@ struct reading {
 	struct faults *f;
 	struct job_new *job;
 	bool strict;
-	const struct js_member *last[N_KNOWN]; /* of each, the one that counts */
+	const struct js_member
+	    *last[N_KNOWN]; /* of each, the one that counts */
 	struct buf body; /* rewritten */
 	bool first; /* no member is in body yet */
 };
@@ -92,8 +93,7 @@ is_forged(const struct js_member *m)
 static bool
 is_section(const struct js_member *m)
 {
-	return m->key_len > 5 &&
-	    strcmp(m->key + m->key_len - 5, "_data") == 0;
+	return m->key_len > 5 && strcmp(m->key + m->key_len - 5, "_data") == 0;
 }
 
 static void
@@ -104,8 +104,8 @@ note(struct reading *r, const struct js_member *m, const char *why)
 }
 
 static void
-put_member(struct reading *r, const struct js_member *m, const char *value,
-    size_t len)
+put_member(
+    struct reading *r, const struct js_member *m, const char *value, size_t len)
 {
 	buf_char(&r->body, r->first ? '{' : ',');
 	r->first = false;
@@ -262,8 +262,7 @@ read_section(struct reading *r, const struct js_member *m, bool checked)
 }
 
 static void
-read_known(
-    struct reading *r, const struct js_member *m, const struct known *k)
+read_known(struct reading *r, const struct js_member *m, const struct known *k)
 {
 	switch (k->type) {
 	case STRING:

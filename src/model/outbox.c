@@ -44,8 +44,8 @@ note_change(struct db_conn *c, void *arg)
 	return db_exec(c, NULL, sql[SQL_AGAIN], "ti", o->id.text, o->again_at);
 }
 
-/* Nobody waits for this: should it be lost, the message is sent once more, and its
- * message_id tells. */
+/* Nobody waits for this: should it be lost, the message is sent once more, and
+ * its message_id tells. */
 static void
 note(struct svc *s, const struct id *id, int64_t again_at)
 {
@@ -130,16 +130,16 @@ anything_due(struct svc *s, int64_t now)
 	struct db_stmt *st;
 	enum err e;
 
-	e = db_query(c, &st, sql[SQL_DUE], "iii", now, now + TOO_FAR_MS,
-	    (int64_t)1);
+	e = db_query(
+	    c, &st, sql[SQL_DUE], "iii", now, now + TOO_FAR_MS, (int64_t)1);
 	if (e == ERR_OK)
 		db_end(st);
 	db_read_end(s->db, c);
 	return e == ERR_OK;
 }
 
-/* One of a batch.  A broker that is down refuses them all, and then the rest is given
- * back untried; one that is up may refuse the messages of one queue. */
+/* One of a batch.  A broker that is down refuses them all, and then the rest is
+ * given back untried; one that is up may refuse the messages of one queue. */
 static bool
 send_one(struct svc *s, const struct outbox_item *item, bool *down)
 {

@@ -5,8 +5,8 @@
 #include "svc.h"
 
 /*
- * What the broker has yet to confirm.  A job's row says from when on it is to be
- * sent (publish_at); its submitter sends it at once and has the time until
+ * What the broker has yet to confirm.  A job's row says from when on it is to
+ * be sent (publish_at); its submitter sends it at once and has the time until
  * then for itself, so that nobody else sends it meanwhile.
  */
 
@@ -21,11 +21,11 @@ struct outbox_item {
 };
 
 /* Publish a job whose row is committed, and note the outcome. */
-void outbox_send(struct svc *s, const struct outbox_item *item,
-    const char *request_id);
+void outbox_send(
+    struct svc *s, const struct outbox_item *item, const char *request_id);
 
-/* Send again what stayed unconfirmed, once: at most one batch.  The number sent,
- * or -1 if the broker or the store would not have it. */
+/* Send again what stayed unconfirmed, once: at most one batch.  The number
+ * sent, or -1 if the broker or the store would not have it. */
 int outbox_sweep(struct svc *s, struct arena *a);
 
 /* The number of jobs that the broker has yet to confirm; -1: unknown. */

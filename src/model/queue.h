@@ -12,14 +12,16 @@
 
 /*
  * What is wrong with the len bytes at s as the name of a queue or an agent, a
- * sentence for the client; NULL: nothing.  1 to 200 bytes of UTF-8 without control characters.
+ * sentence for the client; NULL: nothing.  1 to 200 bytes of UTF-8 without
+ * control characters.
  */
 const char *name_fault(const char *s, size_t len);
 
 /* As name_fault(), and the names the broker keeps for itself (amq.…). */
 const char *queue_name_fault(const char *s, size_t len);
 
-/* In a change: know the queue from now on.  ERR_LIMIT if max others are known. */
+/* In a change: know the queue from now on.  ERR_LIMIT if max others are known.
+ */
 enum err queue_know(struct db_conn *c, const char *name, int64_t max,
     int64_t now) __attribute__((warn_unused_result));
 

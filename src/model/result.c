@@ -13,18 +13,18 @@ enum { SQL_REPORT, SQL_SEED, SQL_KIND, SQL_VIEW };
 
 /* A state posted to a job that has ended, or "waiting", changes no state. */
 #define KEEP_STATE                                                             \
-	"state IN ('cancelled', 'complete', 'completed') OR CAST($2 AS TEXT) IS NULL OR "    \
+	"state IN ('cancelled', 'complete', 'completed') OR CAST($2 AS TEXT) " \
+	"IS NULL OR "                                                          \
 	"$2 = 'waiting'"
 
 static const char *const sql[] = {
-    [SQL_REPORT] =
-	"UPDATE job SET "
-	"ended_at = CASE WHEN " KEEP_STATE " THEN ended_at "
-	"WHEN $2 IN ('cancelled', 'complete', 'completed') THEN $5 "
-	"ELSE NULL END, "
-	"state = CASE WHEN " KEEP_STATE " THEN state ELSE $2 END, "
-	"status = coalesce($3, status), "
-	"device_info = coalesce($4, device_info) WHERE id = $1",
+    [SQL_REPORT] = "UPDATE job SET "
+		   "ended_at = CASE WHEN " KEEP_STATE " THEN ended_at "
+		   "WHEN $2 IN ('cancelled', 'complete', 'completed') THEN $5 "
+		   "ELSE NULL END, "
+		   "state = CASE WHEN " KEEP_STATE " THEN state ELSE $2 END, "
+		   "status = coalesce($3, status), "
+		   "device_info = coalesce($4, device_info) WHERE id = $1",
     [SQL_SEED] = "UPDATE job SET result_file = 1, "
 		 "ended_at = coalesce(ended_at, $3), "
 		 "state = CASE WHEN state IN ('cancelled', 'complete', "
@@ -46,7 +46,7 @@ static bool
 is_report_field(const char *key)
 {
 	return strcmp(key, "status") == 0 || strcmp(key, "device_info") == 0 ||
-	    strcmp(key, "job_state") == 0;
+	       strcmp(key, "job_state") == 0;
 }
 
 bool
@@ -98,8 +98,8 @@ read_status(struct js_doc *doc, const struct js_member *m, struct faults *f,
 		}
 		why = field_int(&in, &in.members[i], &code);
 		if (why != NULL)
-			faults_add(f, why, "status", in.members[i].key,
-			    "value", NULL);
+			faults_add(
+			    f, why, "status", in.members[i].key, "value", NULL);
 		buf_printf(&b, "%s\"%s\":%lld", b.len > 1 ? "," : "",
 		    in.members[i].key, (long long)code);
 	}
@@ -122,8 +122,7 @@ result_report_read(
 	*out = (struct result_report){.state = NULL};
 	for (i = 0; i < doc->n_members; i++)
 		if (!is_report_field(doc->members[i].key))
-			faults_add(
-			    f, FIELD_UNKNOWN, doc->members[i].key, NULL);
+			faults_add(f, FIELD_UNKNOWN, doc->members[i].key, NULL);
 	if ((m = js_find(doc, "status")) != NULL)
 		e = read_status(doc, m, f, out);
 	if ((m = js_find(doc, "device_info")) != NULL) {
@@ -151,8 +150,8 @@ result_target(struct svc *s, const struct id *id, enum result_target *out)
 	*out = RESULT_NO_JOB;
 	e = db_query(c, &st, sql[SQL_KIND], "t", id->text);
 	if (e == ERR_OK) {
-		*out = db_int(st, 0) != 0 ? RESULT_SEED_JOB
-					  : RESULT_ORDINARY_JOB;
+		*out =
+		    db_int(st, 0) != 0 ? RESULT_SEED_JOB : RESULT_ORDINARY_JOB;
 		db_end(st);
 	}
 	db_read_end(s->db, c);
@@ -173,8 +172,8 @@ report_change(struct db_conn *c, void *arg)
 	const char *device = r->device_info.p;
 
 	return db_exec(c, NULL, sql[SQL_REPORT], "tsssi", x->id->text, r->state,
-	    r->state_len, r->status, r->status_len, device,
-	    r->device_info.len, x->now);
+	    r->state_len, r->status, r->status_len, device, r->device_info.len,
+	    x->now);
 }
 
 enum err

@@ -12,8 +12,8 @@
 #include "svc.h"
 
 /*
- * Results.  An ordinary job has today's view, rebuilt from what its agent reports.
- * A seed result is any JSON value, kept as a file and given back as it
+ * Results.  An ordinary job has today's view, rebuilt from what its agent
+ * reports. A seed result is any JSON value, kept as a file and given back as it
  * was posted; it needs no job.
  */
 
@@ -49,12 +49,12 @@ enum err result_report_put(struct svc *s, const struct id *id,
     const struct result_report *r) __attribute__((warn_unused_result));
 
 /*
- * Keep the len bytes at json, a JSON value, as the result under id, in place of a
- * former one.  If there is a job it has ended by that: with the
- * job_state in doc if that is one to end with, else complete.
+ * Keep the len bytes at json, a JSON value, as the result under id, in place of
+ * a former one.  If there is a job it has ended by that: with the job_state in
+ * doc if that is one to end with, else complete.
  */
-enum err result_seed_put(struct svc *s, const struct id *id,
-    struct js_doc *doc, const char *json, size_t len, bool has_job)
+enum err result_seed_put(struct svc *s, const struct id *id, struct js_doc *doc,
+    const char *json, size_t len, bool has_job)
     __attribute__((warn_unused_result));
 
 /* The result to show, JSON in arena memory.  ERR_NOTFOUND: nothing yet. */

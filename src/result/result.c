@@ -24,8 +24,8 @@ post_report(struct worker *w, struct req *r, struct js_doc *doc)
 	return e == ERR_OK ? reply_text(r, 200, "OK") : reply_err(r, e);
 }
 
-/* The seed's rules for whom they are: an unknown id, a seed job, and any body but a
- * report. */
+/* The seed's rules for whom they are: an unknown id, a seed job, and any body
+ * but a report. */
 static int
 post_seed(struct worker *w, struct req *r, struct js_doc *doc)
 {
@@ -39,8 +39,8 @@ post_seed(struct worker *w, struct req *r, struct js_doc *doc)
 		return reply_err(r, e);
 	if (target == RESULT_ORDINARY_JOB && result_is_report(doc))
 		return post_report(w, r, doc);
-	e = result_seed_put(w->svc, &r->id, doc, r->body, r->body_len,
-	    target != RESULT_NO_JOB);
+	e = result_seed_put(
+	    w->svc, &r->id, doc, r->body, r->body_len, target != RESULT_NO_JOB);
 	return e == ERR_OK ? reply_text(r, 200, "OK") : reply_err(r, e);
 }
 

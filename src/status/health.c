@@ -38,9 +38,9 @@ broker_word(struct svc *s)
 }
 
 /*
- * Ready means that jobs are accepted and kept: the store answers and the disk has
- * room.  A broker that is away is told, but does not make us unready, because
- * HTTP goes on without it.
+ * Ready means that jobs are accepted and kept: the store answers and the disk
+ * has room.  A broker that is away is told, but does not make us unready,
+ * because HTTP goes on without it.
  */
 int
 ready_get(struct worker *w, struct req *r)

@@ -1,4 +1,5 @@
-/* The rows of tf-status, which also answers for every path that nobody serves. */
+/* The rows of tf-status, which also answers for every path that nobody serves.
+ */
 
 #include "routes.h"
 

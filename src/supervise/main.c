@@ -1,7 +1,7 @@
 /*
- * tf-supervise: keeps a listening socket open on fd 0 and responders alive on it.  A child
- * that dies is started again; at SIGHUP each is replaced in turn, the new one serving before
- * the old one drains, so that no request is refused.
+ * tf-supervise: keeps a listening socket open on fd 0 and responders alive on
+ * it.  A child that dies is started again; at SIGHUP each is replaced in turn,
+ * the new one serving before the old one drains, so that no request is refused.
  */
 
 #include "config.h"
@@ -60,9 +60,8 @@ write_status(void)
 	char tmp[4096];
 	FILE *f;
 
-	if (sv.status_file == NULL ||
-	    snprintf(tmp, sizeof(tmp), "%s.new", sv.status_file) >=
-		(int)sizeof(tmp))
+	if (sv.status_file == NULL || snprintf(tmp, sizeof(tmp), "%s.new",
+					  sv.status_file) >= (int)sizeof(tmp))
 		return;
 	f = fopen(tmp, "we");
 	if (f == NULL) {
@@ -345,8 +344,8 @@ supervise(int signal_fd)
 
 		fds[sv.n] = (struct pollfd){.fd = signal_fd, .events = POLLIN};
 		for (i = 0; i < sv.n; i++)
-			fds[i] = (struct pollfd){.fd = sv.children[i].ready_fd,
-			    .events = POLLIN};
+			fds[i] = (struct pollfd){
+			    .fd = sv.children[i].ready_fd, .events = POLLIN};
 		if (poll(fds, sv.n + 1, wait_ms) <= 0)
 			continue;
 		for (i = 0; i < sv.n; i++)

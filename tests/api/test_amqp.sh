@@ -1,0 +1,224 @@
+#!/bin/sh
+# Jobs on a real RabbitMQ: what consumers get, and what a broker that dies or
+# stalls does to submitters.
+
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=broker.sh
+. "$top/tests/api/broker.sh"
+
+drain() {
+	/usr/bin/python3 "$top/tests/api/drain.py" "$@"
+}
+
+# The member $1 of the JSON object on standard input.
+json_member() {
+	/usr/bin/python3 -c '
+import json, sys
+print(json.load(sys.stdin)[sys.argv[1]])' "$1"
+}
+
+# Members that would not survive being read and written again.
+odd='"n":1.10,"big":18446744073709551616,"huge":1e400, "t" : "ä\u00e9\/","o":{ }'
+
+test_consume() {
+	body="{\"job_queue\":\"tools\",$odd}"
+	equal "a job is accepted" 200 "$(post /v1/job "$body")"
+	id=$(answer | id_in)
+	got=$(timeout 20 amqp-consume --url="$amqp" --queue=tools --count=1 cat)
+	equal "amqp-consume gets the posted bytes with job_id added" \
+		"${body%\}},\"job_id\":\"$id\"}" "$got"
+}
+
+test_kombu() {
+	body="{\"job_queue\":\"kombu\",$odd}"
+	post /v1/job "$body" >/dev/null
+	id=$(answer | id_in)
+	got=$(drain "$amqp" kombu 1 10)
+	equal "kombu gets the posted text with job_id added" \
+		"${body%\}},\"job_id\":\"$id\"}" \
+		"$(printf '%s' "$got" | json_member body)"
+	for pair in "message_id $id" 'content_type text/plain' \
+		'content_encoding utf-8' 'delivery_mode 2' 'priority 0'; do
+		equal "the message has ${pair%% *} ${pair##* }" "${pair##* }" \
+			"$(printf '%s' "$got" | json_member "${pair%% *}")"
+	done
+}
+
+test_consumer_first() {
+	drain "$amqp" first 0
+	equal "a queue that a consumer declared is no conflict" 200 \
+		"$(post /v1/job '{"job_queue":"first"}')"
+	id=$(answer | id_in)
+	equal "the consumer that came first gets the job" "$id" \
+		"$(drain "$amqp" first 1 10 | json_member message_id)"
+}
+
+test_ordinary_job() {
+	body='{"job_queue":"plain","test_data":{"test_cmds":"true"}}'
+	post /v1/job "$body" >/dev/null
+	id=$(answer | id_in)
+	like "a job with sections has its id and default in the message" \
+		"${body%\}},*\"job_id\":\"$id\"*}" \
+		"$(drain "$amqp" plain 1 10 | json_member body)"
+}
+
+test_repeat() {
+	id=$(cat /proc/sys/kernel/random/uuid)
+	body="{\"job_queue\":\"repeat\",\"job_id\":\"$id\"}"
+	post /v1/job "$body" >/dev/null
+	post /v1/job "$body" >/dev/null
+	equal "a repeated submission is one message" "$id" \
+		"$(drain "$amqp" repeat 9 2 | sed -n 's/.*"message_id": "\([^"]*\)".*/\1/p')"
+}
+
+# post_many QUEUE COUNT NAME: a line "status seconds" for each in NAME.times,
+# the accepted ids in NAME.ids.
+post_many() {
+	i=0
+	while [ "$i" -lt "$2" ] && [ ! -e "$scratch/$3.stop" ]; do
+		i=$((i + 1))
+		curl --silent --max-time 20 --output "$scratch/$3.answer" \
+			--write-out '%{http_code} %{time_total}\n' \
+			--header 'Content-Type: application/json' \
+			--data-binary "{\"job_queue\":\"$1\",\"n\":$i}" \
+			"$url/v1/job" >>"$scratch/$3.times"
+		id_in <"$scratch/$3.answer" >>"$scratch/$3.ids"
+	done
+}
+
+# check_posts NAME TEXT
+check_posts() {
+	equal "$2: every submission is answered 200 within 2.5 s" "" \
+		"$(awk '$1 != 200 || $2 > 2.5' "$scratch/$1.times")"
+	equal "$2: every submission has an id" \
+		"$(wc -l <"$scratch/$1.times")" "$(wc -l <"$scratch/$1.ids")"
+}
+
+# check_arrival QUEUE NAME TEXT
+check_arrival() {
+	: >"$scratch/$2.came"
+	if within 60 all_arrived "$amqp" "$1" "$scratch/$2.ids" \
+		"$scratch/$2.came"; then
+		ok "$3: every accepted job is on its queue in the end"
+	else
+		not_ok "$3: every accepted job is on its queue in the end" \
+			"$(comm -23 "$scratch/$2.ids.set" "$scratch/$2.came.set")"
+	fi
+	equal "$3: nothing else is there" "" \
+		"$(comm -13 "$scratch/$2.ids.set" "$scratch/$2.came.set")"
+}
+
+test_stall() {
+	broker=$(broker_pid main)
+	kill -STOP "$broker"
+	post_many stall 12 stall
+	equal "reads go on while the broker stalls" 204 \
+		"$(get /v1/result/00000000-0000-0000-0000-0000000000ff)"
+	equal "jobs are handed out over HTTP while the broker stalls" 200 \
+		"$(get '/v1/job?queue=stall&agent=a')"
+	# Taken before it could be sent: nobody waits for that message any more.
+	taken=$(answer | id_in)
+	kill -CONT "$broker"
+	grep -vF "$taken" "$scratch/stall.ids" >"$scratch/stalled.ids"
+	check_posts stall "a stalled broker"
+	: >"$scratch/stalled.came"
+	if within 60 all_arrived "$amqp" stall "$scratch/stalled.ids" \
+		"$scratch/stalled.came"; then
+		ok "a stalled broker: every job is on its queue in the end"
+	else
+		not_ok "a stalled broker: every job is on its queue in the end"
+	fi
+}
+
+test_kill() {
+	broker_note main
+	post_many kill 2000 kill &
+	poster=$!
+	within 10 test -s "$scratch/kill.ids"
+	kill -KILL "$(broker_pid main)"
+	broker_again
+	if within 60 broker_answers "$amqp"; then
+		ok "the broker is back after kill -9"
+	else
+		not_ok "the broker is back after kill -9" \
+			"$(tail -n 20 "$scratch/broker.out")"
+	fi
+	: >"$scratch/kill.stop"
+	wait "$poster"
+	check_posts kill "a killed broker"
+	check_arrival kill kill "a killed broker"
+}
+
+# Whether a queue stands on the broker, without making it.
+queue_exists() {
+	amqp-get --url="$amqp" --queue="$1" >/dev/null 2>"$scratch/get.err"
+	! grep -q NOT_FOUND "$scratch/get.err"
+}
+
+test_max_queues() {
+	start few --set MAX_QUEUES=2 --set "AMQP_URI=$amqp"
+	equal "the first queue is known" 200 "$(post /v1/job '{"job_queue":"few1"}')"
+	equal "the second queue is known" 200 "$(post /v1/job '{"job_queue":"few2"}')"
+	equal "a queue beyond MAX_QUEUES is refused" 422 \
+		"$(post /v1/job '{"job_queue":"few3"}')"
+	like "the refusal names the field" '*"json":{"job_queue":\[*' "$(answer)"
+	equal "a known queue goes on" 200 "$(post /v1/job '{"job_queue":"few1"}')"
+	if queue_exists few1 && ! queue_exists few3; then
+		ok "the broker never hears of the refused queue"
+	else
+		not_ok "the broker never hears of the refused queue" \
+			"$(cat "$scratch/get.err")"
+	fi
+	url=$main_url
+}
+
+test_agent() {
+	agent="$top/docs/examples/amqp-agent.sh"
+	body='{"job_queue":"agents","test_data":{"test_cmds":"printf \"a\\\"b\\\\\\\\\\n\\303\\251\"; exit 3"}}'
+	post /v1/job "$body" >/dev/null
+	id=$(answer | id_in)
+	out=$(timeout 60 "$agent" --once "$url" "$amqp" agents \
+		"$scratch/spool" 2>&1)
+	equal "the example agent ends well" 0 $?
+	equal "its result is there" 200 "$(get "/v1/result/$id")"
+	equal "the result has exit code and output" \
+		'{"exit_code":3,"output":"a\"b\\\né"}' "$(answer)"
+	equal "nothing is left in the spool" "" \
+		"$(find "$scratch/spool" -name '*.job' -o -name 'incoming*')"
+	like "the agent tells what it did" "*$id: exit code 3*" "$out"
+	# What a broker may do: send the same once more.
+	printf '%s' "{\"job_id\":\"$id\",\"test_data\":{\"test_cmds\":\"touch $scratch/twice\"}}" |
+		amqp-publish --url="$amqp" --exchange=agents --routing-key=agents
+	timeout 60 "$agent" --once "$url" "$amqp" agents "$scratch/spool" \
+		>/dev/null 2>&1
+	if [ -e "$scratch/twice" ]; then
+		not_ok "a job that is sent twice runs once"
+	else
+		ok "a job that is sent twice runs once"
+	fi
+}
+
+for tool in amqp-consume amqp-declare-queue /usr/sbin/rabbitmq-server; do
+	command -v "$tool" >/dev/null || {
+		not_ok "$tool is installed" \
+			"apt-get install amqp-tools python3-kombu rabbitmq-server"
+		finish
+	}
+done
+broker=
+# The broker that broker_again has started is ours to end.
+trap 'cleanup; [ -z "$broker" ] || kill -KILL "$broker" 2>/dev/null' EXIT
+start main --rabbitmq
+main_url=$url
+amqp=$(amqp_url_of main)
+test_consume
+test_kombu
+test_consumer_first
+test_ordinary_job
+test_repeat
+test_max_queues
+test_agent
+test_stall
+test_kill
+finish

@@ -1,0 +1,220 @@
+#!/bin/sh
+# Faults are injected, not imagined: a responder killed at the worst calls, a
+# full disk, a cut upload, a store that somebody else holds.
+
+# Mounts of ours are to be seen by nobody and to go with us.
+if [ -z "${TF_OWN_MOUNTS-}" ] &&
+	unshare --mount --propagation private true 2>/dev/null; then
+	TF_OWN_MOUNTS=1 exec unshare --mount --propagation private "$0" "$@"
+fi
+
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=broker.sh
+. "$top/tests/api/broker.sh"
+
+# Every thread of the process is held by strace.
+# shellcheck disable=SC2317 # called by within
+traced() {
+	! grep -hE '^TracerPid:[[:space:]]*0$' "/proc/$1"/task/*/status \
+		>/dev/null 2>&1
+}
+
+# submit QUEUE ID FILE: post until it is accepted, as a client does that got
+# no answer; each status in FILE.
+submit() {
+	tries=0
+	status=
+	while [ "$status" != 200 ] && [ "$tries" -lt 40 ]; do
+		tries=$((tries + 1))
+		status=$(curl --silent --max-time 20 --output /dev/null \
+			--write-out '%{http_code}' \
+			--header 'Content-Type: application/json' --data-binary \
+			"{\"job_queue\":\"$1\",\"job_id\":\"$2\"}" "$url/v1/job")
+		printf '%s %s\n' "$2" "$status" >>"$3"
+		[ "$status" = 200 ] || sleep 0.1
+	done
+}
+
+# kill_at NAME CALLS N TEXT: tf-job dies at the Nth of these system calls of a
+# thread while eight clients at a time submit; then every job that was answered 200
+# is there, once, in the store and on the queue.
+kill_at() {
+	victim=$(pids_of main tf-job)
+	strace -f -qq -o "$scratch/strace" -p "$victim" -e "trace=$2" \
+		-e "inject=$2:signal=KILL:when=$3" &
+	tracer=$!
+	if ! within 10 traced "$victim"; then
+		skip "$4" "strace may not attach here"
+		return
+	fi
+	: >"$scratch/$1.tries"
+	: >"$scratch/$1.ids"
+	rounds=0
+	while kill -0 "$victim" 2>/dev/null && [ "$rounds" -lt 20 ]; do
+		rounds=$((rounds + 1))
+		clients=
+		for _ in 1 2 3 4 5 6 7 8; do
+			id=$(cat /proc/sys/kernel/random/uuid)
+			printf '%s\n' "$id" >>"$scratch/$1.ids"
+			submit "$1" "$id" "$scratch/$1.tries" &
+			clients="$clients $!"
+		done
+		# shellcheck disable=SC2086 # one word for each pid
+		wait $clients
+	done
+	kill "$tracer" 2>/dev/null
+	wait "$tracer" 2>/dev/null
+	if kill -0 "$victim" 2>/dev/null; then
+		not_ok "$4: the responder died" "$(cat "$scratch/strace")"
+		return
+	fi
+	sort "$scratch/$1.ids" >"$scratch/$1.sorted"
+	equal "$4: in the end every submission is accepted" \
+		"$(cat "$scratch/$1.sorted")" \
+		"$(sed -n 's/ 200$//p' "$scratch/$1.tries" | sort)"
+	: >"$scratch/$1.came"
+	if within 60 all_arrived "$amqp" "$1" "$scratch/$1.ids" \
+		"$scratch/$1.came"; then
+		ok "$4: the queue holds every accepted job"
+	else
+		not_ok "$4: the queue holds every accepted job" \
+			"$(comm -23 "$scratch/$1.ids.set" "$scratch/$1.came.set")"
+	fi
+	equal "$4: each is taken exactly once" "$(cat "$scratch/$1.sorted")" \
+		"$(take_all "$1" | sort)"
+}
+
+test_kills() {
+	start main --rabbitmq
+	amqp=$(amqp_url_of main)
+	# Connections are open and declared, so that the next send is a publish.
+	for n in 1 2 3 4; do
+		post /v1/job "{\"job_queue\":\"warm\",\"n\":$n}" >/dev/null
+	done
+	kill_at commit fsync,fdatasync 1 "killed at the commit"
+	kill_at second fsync,fdatasync 2 "killed at the second commit"
+	kill_at publish sendto,sendmsg,writev 1 "killed at the publish"
+	kill_at published sendto,sendmsg,writev 2 "killed amid publishing"
+	kill_at answer write 1 "killed before the answer"
+	kill_at answers write 3 "killed amid answers"
+	equal "the store is sound after the kills" ok "$(integrity main)"
+}
+
+integrity() {
+	sqlite3 "$scratch/$1/data/state.db" 'PRAGMA integrity_check'
+}
+
+test_full_disk() {
+	disk="$scratch/disk"
+	mkdir "$disk"
+	if [ -z "${TF_OWN_MOUNTS-}" ] ||
+		! mount -t tmpfs -o size=8m,mode=1777 tmpfs "$disk"; then
+		skip "a full disk" "this user may not mount a tmpfs"
+		return
+	fi
+	start full --set "DATA_PATH=$disk/data" --set DISK_FREE_MIN=0
+	big=$(head -c 400000 /dev/zero | tr '\0' x)
+	printf '{"job_queue":"full","big":"%s"}' "$big" >"$scratch/big.json"
+	result=/v1/result/00000000-0000-0000-0000-0000000000aa
+	equal "a result is kept" 200 "$(post "$result" '{"old":1.10}')"
+	equal "a job is kept" 200 "$(post /v1/job '{"job_queue":"full"}')"
+	id=$(answer | id_in)
+	# dd ends with "no space left": that is the point.
+	dd if=/dev/zero of="$disk/fill" bs=4096 2>/dev/null
+	check_refused "a job on a full disk" /v1/job
+	check_refused "a result on a full disk" "$result"
+	equal "a result is read on a full disk" 200 "$(get "$result")"
+	equal "the old result is whole" '{"old":1.10}' "$(answer)"
+	equal "a job is read on a full disk" 200 "$(get "/v1/job/$id")"
+	rm "$disk/fill"
+	equal "a result is kept again" 200 "$(post "$result" "@$scratch/big.json")"
+	equal "a job is kept again" 200 "$(post /v1/job "@$scratch/big.json")"
+	new=$(answer | id_in)
+	equal "each accepted job is handed out, and nothing else" "$id
+$new" "$(take_all full)"
+	equal "no temporary file is left" "" \
+		"$(find "$disk/data/tmp" -type f)"
+	equal "the store is sound after it" ok \
+		"$(sqlite3 "$disk/data/state.db" 'PRAGMA integrity_check')"
+	stop full
+	umount "$disk"
+}
+
+# 503 with Retry-After, in JSON.
+check_refused() {
+	equal "$1 is refused with 503" 503 \
+		"$(curl --silent --max-time 20 --dump-header "$scratch/head" \
+			--output "$scratch/answer" --write-out '%{http_code}' \
+			--header 'Content-Type: application/json' \
+			--data-binary "@$scratch/big.json" "$url$2")"
+	like "$1: the refusal has Retry-After" '*[Rr]etry-[Aa]fter: [1-9]*' \
+		"$(cat "$scratch/head")"
+	like "$1: the refusal is JSON" '{"detail":{},"message":"*' "$(answer)"
+}
+
+# Send half of a body to PATH and break the connection.
+send_half() {
+	/usr/bin/python3 -c '
+import socket, struct, sys
+host, path, size = sys.argv[1].split("//")[1], sys.argv[2], 4000000
+name, port = host.rsplit(":", 1)
+s = socket.create_connection((name, int(port)), 20)
+s.sendall(("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n"
+           "Content-Type: application/json\r\n\r\n\""
+           % (path, host, size)).encode() + b"x" * (size // 2))
+s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+s.close()' "$url" "$1"
+}
+
+test_cut_upload() {
+	result=/v1/result/00000000-0000-0000-0000-0000000000bb
+	equal "a result is there before the cut" 200 "$(post "$result" '[1]')"
+	for n in 1 2 3; do
+		send_half "$result"
+	done
+	get "$result" >/dev/null
+	equal "an upload that is cut changes nothing" '[1]' "$(answer)"
+	equal "an upload that is cut leaves nothing" "" \
+		"$(find "$scratch/held/data/tmp" -type f)"
+}
+
+# Hold the store's lock until killed, as another writer would.
+hold_lock() {
+	sh -c 'exec 9<>"$1" && flock 9 && : >"$2" && exec sleep 60' hold \
+		"$scratch/held/data/state.db.lock" "$scratch/holding" &
+	holder=$!
+	within 10 test -e "$scratch/holding"
+}
+
+test_held_store() {
+	equal "a job is kept before the store is held" 200 \
+		"$(post /v1/job '{"job_queue":"held"}')"
+	id=$(answer | id_in)
+	printf '{"job_queue":"held","n":2}' >"$scratch/big.json"
+	hold_lock
+	begun=$(date +%s%N)
+	check_refused "a job while the store is held" /v1/job
+	took=$((($(date +%s%N) - begun) / 1000000))
+	if [ "$took" -ge 500 ] && [ "$took" -lt 4000 ]; then
+		ok "it is refused after STORE_WAIT_MS"
+	else
+		not_ok "it is refused after STORE_WAIT_MS" "after $took ms"
+	fi
+	equal "a job is read while the store is held" 200 "$(get "/v1/job/$id")"
+	equal "an empty queue is told while the store is held" 204 \
+		"$(get '/v1/job?queue=none&agent=a')"
+	kill "$holder"
+	wait "$holder" 2>/dev/null
+	equal "a job is kept when the store is free" 200 \
+		"$(post /v1/job '{"job_queue":"held","n":3}')"
+	equal "what was refused has never been done" "$id
+$(answer | id_in)" "$(take_all held)"
+}
+
+start held --set STORE_WAIT_MS=500
+test_cut_upload
+test_held_store
+test_full_disk
+test_kills
+finish

@@ -23,9 +23,8 @@
 #include "log.h"
 
 #define READERS_MAX 64
-#define LATER_MAX                                                              \
-	65536 /* changes nobody waits for; beyond, they are dropped            \
-	       */
+/* Changes that nobody waits for; beyond, they are dropped. */
+#define LATER_MAX 65536
 #define LATER_DELAY_MS 20
 
 enum change_state { CHANGE_WAITS, CHANGE_RUNS, CHANGE_DONE };
@@ -148,9 +147,14 @@ run_group(struct db_conn *c, struct list *group)
 
 	e = d->begin(c);
 	if (e == ERR_OK) {
-		for (ch = group->first; ch != NULL; ch = ch->next)
+		for (ch = group->first; ch != NULL && e == ERR_OK;
+		     ch = ch->next) {
 			run_change(c, ch);
-		e = d->commit(c);
+			if (!d->stands(c))
+				e = ch->result != ERR_OK ? ch->result : ERR_IO;
+		}
+		if (e == ERR_OK)
+			e = d->commit(c);
 	}
 	if (e == ERR_OK)
 		return;

@@ -54,8 +54,8 @@ enum err db_write(struct db *d, db_change fn, void *arg)
 
 /*
  * Run fn(c, arg) with one of the next groups, without waiting, and then
- * free(arg). For what may be lost in a crash and is then made good by somebody
- * else. False if it was not taken; arg is freed all the same.
+ * free(arg).  For what may be lost in a crash and is then made good by somebody
+ * else.  False if it was not taken; arg is freed all the same.
  */
 bool db_write_later(struct db *d, db_change fn, void *arg);
 
@@ -66,10 +66,12 @@ void db_read_end(struct db *d, struct db_conn *c);
 
 /*
  * Run sql on c with the arguments that types tells, one letter each, for $1,
- * $2…: 't' const char *, NULL for null      'i' int64_t      'n' null, no
- * argument 's' const char *, size_t; NULL for null Texts must live until
- * db_end().  sql is a constant: its address is the key under which it stays
- * prepared. ERR_OK: *s stands on the first row, to be ended by db_end().
+ * $2 and so on:
+ *   't' const char *, NULL for null    's' const char *, size_t; NULL for null
+ *   'i' int64_t                        'n' null, no argument
+ * Texts must live until db_end().  sql is a constant: its address is the key
+ * under which it stays prepared.
+ * ERR_OK: *s stands on the first row, to be ended by db_end().
  * ERR_NOTFOUND: there is no row; ERR_CONFLICT: a constraint; BUSY, FULL, IO
  * (logged).  On all of these the statement has ended and *s is NULL.
  */

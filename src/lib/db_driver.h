@@ -43,6 +43,9 @@ struct db_driver {
 	enum err (*change_keep)(struct db_conn *c);
 	void (*change_undo)(struct db_conn *c);
 
+	/* False once the dialect has rolled the group back by itself. */
+	bool (*stands)(struct db_conn *c);
+
 	/* Housekeeping after a commit, still locked. */
 	void (*tidy)(struct db_conn *c);
 

@@ -378,7 +378,7 @@ lite_is_null(struct db_stmt *s, int i)
 static enum err
 run(struct db_conn *c, const char *sql)
 {
-	struct db_stmt *s;
+	struct db_stmt *s = NULL;
 	enum err e;
 
 	if ((e = lite_prepare(c, &s, sql)) != ERR_OK)
@@ -400,11 +400,18 @@ lite_commit(struct db_conn *c)
 	return run(c, "COMMIT");
 }
 
+/* After some failures, such as a full disk, SQLite has rolled back by itself
+ * (SQLite, "Response To Errors Within A Transaction"). */
+static bool
+lite_stands(struct db_conn *c)
+{
+	return sqlite3_get_autocommit(lite_of(c)->db) == 0;
+}
+
 static void
 lite_rollback(struct db_conn *c)
 {
-	/* After some failures SQLite has rolled back by itself. */
-	if (sqlite3_get_autocommit(lite_of(c)->db) == 0)
+	if (lite_stands(c))
 		(void)run(c, "ROLLBACK");
 }
 
@@ -423,7 +430,7 @@ lite_change_keep(struct db_conn *c)
 static void
 lite_change_undo(struct db_conn *c)
 {
-	if (sqlite3_get_autocommit(lite_of(c)->db) != 0)
+	if (!lite_stands(c))
 		return;
 	(void)run(c, "ROLLBACK TO change");
 	(void)run(c, "RELEASE change");
@@ -460,6 +467,7 @@ const struct db_driver db_sqlite = {
     .change_begin = lite_change_begin,
     .change_keep = lite_change_keep,
     .change_undo = lite_change_undo,
+    .stands = lite_stands,
     .tidy = lite_tidy,
     .prepare = lite_prepare,
     .bind_text = lite_bind_text,

@@ -6,7 +6,7 @@ const char *
 err_text(enum err e)
 {
 	static const char *const texts[] = {
-#define ERR_ROW(name, status, text) [ERR_##name] = text,
+#define ERR_ROW(name, status, text) [ERR_##name] = (text),
 	    ERR_TABLE(ERR_ROW)
 #undef ERR_ROW
 	};
@@ -18,7 +18,7 @@ int
 err_status(enum err e)
 {
 	static const int statuses[] = {
-#define ERR_ROW(name, status, text) [ERR_##name] = status,
+#define ERR_ROW(name, status, text) [ERR_##name] = (status),
 	    ERR_TABLE(ERR_ROW)
 #undef ERR_ROW
 	};

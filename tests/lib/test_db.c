@@ -1,0 +1,268 @@
+/* The store: group commit, all or nothing, bounded waiting. */
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "db.h"
+#include "fixture.h"
+#include "log.h"
+
+static const char *const steps[] = {
+    "CREATE TABLE t (k TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT"};
+static const struct db_schema schema = {1, steps};
+static const char sql_add[] = "INSERT INTO t (k, n) VALUES ($1, $2)";
+static const char sql_bump[] = "UPDATE t SET n = n + 1 WHERE k = $1";
+static const char sql_rollback[] = "ROLLBACK";
+static const char sql_get[] = "SELECT n, k FROM t WHERE k = $1";
+
+static char key_a[] = "a", key_b[] = "b", key_x[] = "x";
+static char dir[64], uri[128], lock_path[160];
+static struct db *db;
+
+static struct db *
+open_store(unsigned wait_ms)
+{
+	struct db_options o = {uri, &schema, 2, wait_ms};
+	struct db *d = NULL;
+
+	cr_assert_eq(db_open(&d, &o), ERR_OK);
+	return d;
+}
+
+static void
+setup(void)
+{
+	log_setup("unit", LOG_LVL_ERROR);
+	fixture_mkdir(dir);
+	(void)snprintf(uri, sizeof(uri), "sqlite:%s/state.db", dir);
+	(void)snprintf(lock_path, sizeof(lock_path), "%s/state.db.lock", dir);
+	db = open_store(5000);
+}
+
+static void
+teardown(void)
+{
+	if (db != NULL)
+		db_close(db);
+	fixture_rmdir(dir);
+}
+
+TestSuite(db, .init = setup, .fini = teardown);
+
+static enum err
+add(struct db_conn *c, void *arg)
+{
+	return db_exec(c, NULL, sql_add, "ti", (const char *)arg, (int64_t)1);
+}
+
+static enum err
+bump(struct db_conn *c, void *arg)
+{
+	return db_exec(c, NULL, sql_bump, "t", (const char *)arg);
+}
+
+/* Adds, and then fails. */
+static enum err
+add_and_fail(struct db_conn *c, void *arg)
+{
+	cr_assert_eq(add(c, arg), ERR_OK);
+	return ERR_LIMIT;
+}
+
+static int64_t
+get(struct db *d, const char *k)
+{
+	struct db_conn *c = db_read(d);
+	struct db_stmt *s;
+	int64_t n = -1;
+
+	if (db_query(c, &s, sql_get, "t", k) == ERR_OK) {
+		n = db_int(s, 0);
+		cr_expect_str_eq(db_text(s, 1, NULL), k);
+		db_end(s);
+	}
+	db_read_end(d, c);
+	return n;
+}
+
+Test(db, keeps_a_change_over_a_close)
+{
+	cr_assert_eq(db_write(db, add, key_a), ERR_OK);
+	cr_expect_eq(get(db, "a"), 1);
+	db_close(db);
+	db = open_store(5000);
+	cr_expect_eq(get(db, "a"), 1);
+}
+
+Test(db, undoes_a_change_that_fails_and_tells_its_error)
+{
+	cr_expect_eq(db_write(db, add_and_fail, key_a), ERR_LIMIT);
+	cr_expect_eq(get(db, "a"), -1);
+	cr_assert_eq(db_write(db, add, key_b), ERR_OK);
+	cr_expect_eq(db_write(db, add, key_b), ERR_CONFLICT);
+	cr_expect_eq(get(db, "b"), 1);
+}
+
+/* As SQLite does by itself when the disk is full. */
+static enum err
+lose_the_group(struct db_conn *c, void *arg)
+{
+	(void)arg;
+	cr_assert_eq(db_exec(c, NULL, sql_rollback, ""), ERR_OK);
+	return ERR_FULL;
+}
+
+Test(db, keeps_nothing_of_a_group_that_was_rolled_back)
+{
+	int fd = open(lock_path, O_RDWR | O_CLOEXEC);
+	enum err e;
+
+	/* Held up together, the two make one group, in this order. */
+	cr_assert_eq(flock(fd, LOCK_EX), 0);
+	cr_assert(db_write_later(db, lose_the_group, NULL));
+	cr_assert(db_write_later(db, add, strdup("a")));
+	(void)close(fd);
+	/* This one may share their lot; the next comes after them. */
+	e = db_write(db, add, key_x);
+	cr_expect(e == ERR_OK || e == ERR_FULL);
+	cr_expect_eq(db_write(db, add, key_b), ERR_OK, "the store goes on");
+	cr_expect_eq(get(db, "a"), -1);
+}
+
+static void *
+bump_often(void *arg)
+{
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		if (db_write(db, bump, key_a) != ERR_OK)
+			return arg;
+		/* One that fails among those that do not. */
+		if (db_write(db, add_and_fail, key_x) != ERR_LIMIT)
+			return arg;
+	}
+	return NULL;
+}
+
+Test(db, loses_no_change_of_many_threads)
+{
+	pthread_t threads[8];
+	void *failed;
+	int i;
+
+	cr_assert_eq(db_write(db, add, key_a), ERR_OK);
+	for (i = 0; i < 8; i++)
+		cr_assert_eq(
+		    pthread_create(&threads[i], NULL, bump_often, &i), 0);
+	for (i = 0; i < 8; i++) {
+		(void)pthread_join(threads[i], &failed);
+		cr_expect_null(failed);
+	}
+	cr_expect_eq(get(db, "a"), 801);
+	cr_expect_eq(get(db, "x"), -1);
+}
+
+Test(db, loses_no_change_of_two_processes)
+{
+	struct db *other = open_store(5000);
+	int i;
+
+	cr_assert_eq(db_write(db, add, key_a), ERR_OK);
+	for (i = 0; i < 50; i++) {
+		cr_assert_eq(db_write(other, bump, key_a), ERR_OK);
+		cr_assert_eq(db_write(db, bump, key_a), ERR_OK);
+	}
+	cr_expect_eq(get(db, "a"), 101);
+	db_close(other);
+}
+
+Test(db, refuses_a_change_that_cannot_begin_in_time_and_never_makes_it)
+{
+	struct db *hasty = open_store(100);
+	int fd = open(lock_path, O_RDWR | O_CLOEXEC);
+
+	cr_assert_eq(flock(fd, LOCK_EX), 0);
+	cr_expect_eq(db_write(hasty, add, key_a), ERR_BUSY);
+	cr_expect_eq(get(hasty, "a"), -1, "reads go on");
+	cr_assert_eq(flock(fd, LOCK_UN), 0);
+	cr_expect_eq(db_write(hasty, add, key_b), ERR_OK);
+	cr_expect_eq(get(hasty, "a"), -1);
+	(void)close(fd);
+	db_close(hasty);
+}
+
+Test(db, makes_the_changes_that_nobody_waits_for_before_it_closes)
+{
+	cr_assert_eq(db_write(db, add, key_a), ERR_OK);
+	cr_assert(db_write_later(db, bump, strdup("a")));
+	cr_assert(db_write_later(db, bump, strdup("a")));
+	db_close(db);
+	db = open_store(5000);
+	cr_expect_eq(get(db, "a"), 3);
+}
+
+Test(db, refuses_a_store_of_a_newer_server)
+{
+	static const char *const newer[] = {
+	    "CREATE TABLE t (k TEXT)", "SELECT 1"};
+	struct db_schema two = {2, newer};
+	struct db_options o = {uri, &two, 1, 100};
+	struct db *d = NULL;
+
+	db_close(db);
+	db = NULL;
+	cr_assert_eq(db_open(&d, &o), ERR_OK, "steps forward");
+	db_close(d);
+	d = NULL;
+	o.schema = &schema;
+	cr_expect_eq(db_open(&d, &o), ERR_IO);
+	cr_expect_null(d);
+}
+
+Test(db, refuses_a_file_that_is_no_store)
+{
+	struct db_options o = {"sqlite:/dev/null/x", &schema, 1, 100};
+	char path[160];
+	struct db *d = NULL;
+	FILE *f;
+
+	cr_expect_eq(db_open(&d, &o), ERR_IO);
+	(void)snprintf(path, sizeof(path), "%s/other.db", dir);
+	f = fopen(path, "w");
+	(void)fputs("this is not a database, and it is longer than a header, "
+		    "which is one hundred bytes of a certain form, is.....",
+	    f);
+	(void)fclose(f);
+	(void)snprintf(path, sizeof(path), "sqlite:%s/other.db", dir);
+	o.uri = path;
+	cr_expect_eq(db_open(&d, &o), ERR_IO);
+}
+
+Test(db, checks_that_the_store_can_be_read)
+{
+	cr_expect_eq(db_check(db), ERR_OK);
+}
+
+Test(db, keeps_its_log_short_by_checkpoints)
+{
+	char path[160];
+	FILE *f;
+	int i;
+
+	cr_assert_eq(db_write(db, add, key_a), ERR_OK);
+	for (i = 0; i < 1500; i++)
+		cr_assert_eq(db_write(db, bump, key_a), ERR_OK);
+	(void)snprintf(path, sizeof(path), "%s/state.db-wal", dir);
+	f = fopen(path, "r");
+	cr_assert_not_null(f);
+	cr_assert_eq(fseek(f, 0, SEEK_END), 0);
+	cr_expect_lt(ftell(f), 1500L * 4200);
+	(void)fclose(f);
+}

@@ -42,7 +42,8 @@ struct conf_text {
 
 unsigned conf_text_column(const struct conf_text *t);
 
-/* Past blanks and comments of this line; with lines, also over line ends. */
+/* Past blanks and comments of this line, which a backslash at its end carries
+ * on with the next; with lines, also over line ends. */
 void conf_text_skip(struct conf_text *t, bool lines);
 
 /* Read one literal.  False with t->why set, t standing where it is wrong. */

@@ -22,8 +22,8 @@ bool faults_any(const struct faults *f);
 
 /* text at the path of keys, ended by NULL: faults_add(f, text, "tags", "1",
  * NULL) gives {"tags":{"1":["text"]}}. */
-void
-faults_add(struct faults *f, const char *text, ...) __attribute__((sentinel));
+void faults_add(struct faults *f, const char *text, ...)
+    __attribute__((sentinel));
 
 /* {"tags":{"1":["text"]}} as JSON text of the arena; NULL without memory. */
 const char *faults_json(const struct faults *f);

@@ -62,16 +62,16 @@ const char *req_id(struct req *r);
  * Read the body, at most max bytes, into r->body.  ERR_TOOBIG over max,
  * ERR_GONE if it is shorter than its Content-Length or broke off, ERR_NOMEM.
  */
-enum err
-req_read_body(struct req *r, size_t max) __attribute__((warn_unused_result));
+enum err req_read_body(struct req *r, size_t max)
+    __attribute__((warn_unused_result));
 
 /*
  * The body as JSON: r->body must be read.  An empty body is ERR_NOTFOUND.  On
  * any other failure the reply (415, 400) has been sent and ERR_INVALID
  * returned.
  */
-enum err
-req_json(struct req *r, struct js_doc *doc) __attribute__((warn_unused_result));
+enum err req_json(struct req *r, struct js_doc *doc)
+    __attribute__((warn_unused_result));
 
 /*
  * As req_json(), for a body that must be an object: anything else is a fault as

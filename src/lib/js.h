@@ -69,8 +69,8 @@ struct json_object *js_tree(struct js_doc *doc);
 
 /* The json-c value of one member, living with the arena of doc.  NULL for
  * null and without memory. */
-struct json_object *
-js_member_tree(struct js_doc *doc, const struct js_member *m);
+struct json_object *js_member_tree(
+    struct js_doc *doc, const struct js_member *m);
 
 /* Append the len bytes at s, valid UTF-8, as a JSON string with its quotes. */
 void js_put_string(struct buf *b, const char *s, size_t len);

@@ -22,9 +22,9 @@ struct svc {
 
 /* Open the services that needs names (enum svc_need).  name: the program.  conf
  * and schema must outlive them.  An error has been logged. */
-enum err
-svc_open(struct svc *s, const struct conf *conf, const struct db_schema *schema,
-    unsigned needs, const char *name) __attribute__((warn_unused_result));
+enum err svc_open(struct svc *s, const struct conf *conf,
+    const struct db_schema *schema, unsigned needs, const char *name)
+    __attribute__((warn_unused_result));
 void svc_close(struct svc *s);
 
 /* Judge addresses and paths in conf without opening anything.  ERR_INVALID with

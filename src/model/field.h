@@ -31,16 +31,16 @@ const char *field_string(struct js_doc *doc, const struct js_member *m,
     const char **out, size_t *len);
 
 /* A number, its fraction cut off, or a string of sign and digits. */
-const char *
-field_int(struct js_doc *doc, const struct js_member *m, int64_t *out);
+const char *field_int(
+    struct js_doc *doc, const struct js_member *m, int64_t *out);
 
 /* A boolean in one of the spellings that are taken for one. */
-const char *
-field_bool(struct js_doc *doc, const struct js_member *m, bool *out);
+const char *field_bool(
+    struct js_doc *doc, const struct js_member *m, bool *out);
 
 /* An object, scanned into *out. */
-const char *
-field_object(struct js_doc *doc, const struct js_member *m, struct js_doc *out);
+const char *field_object(
+    struct js_doc *doc, const struct js_member *m, struct js_doc *out);
 
 /*
  * A duration in whole seconds: a number of them, or text such as "90", "1h30m"

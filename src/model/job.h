@@ -88,9 +88,9 @@ enum err job_read(struct svc *s, struct arena *a, const struct id *id,
  * the oldest; not one that excludes it, nor one whose attachments are missing.
  * The job is running from then on, durably.  ERR_NOTFOUND: there is none.
  */
-enum err
-job_take(struct svc *s, struct arena *a, const char *const *queues, size_t n,
-    const char *agent, struct job *out) __attribute__((warn_unused_result));
+enum err job_take(struct svc *s, struct arena *a, const char *const *queues,
+    size_t n, const char *agent, struct job *out)
+    __attribute__((warn_unused_result));
 
 /* ERR_CONFLICT if there is no such job or it has ended. */
 enum err job_cancel(struct svc *s, const struct id *id)

@@ -11,7 +11,7 @@
  */
 
 /* How long a submitter has for the first try, milliseconds. */
-#define OUTBOX_FIRST_TRY_MS 15000
+#define OUTBOX_FIRST_TRY_MS INT64_C(15000)
 
 struct outbox_item {
 	struct id id;

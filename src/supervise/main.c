@@ -41,7 +41,9 @@ struct child {
 };
 
 static struct supervisor {
-	char **argv; /* of the children */
+	const char *program; /* of the children */
+	char **argv; /* theirs */
+	pid_t pid; /* our own */
 	const char *status_file; /* NULL: none */
 	int stop_s;
 	sigset_t signals;
@@ -52,7 +54,7 @@ static struct supervisor {
 	bool roll_again; /* asked for while one was under way */
 	unsigned rolls; /* ended, for the status file */
 	bool roll_failed;
-} sv = {.stop_s = STOP_S, .n = 1, .rolling = -1};
+} sv = {.program = "", .stop_s = STOP_S, .n = 1, .rolling = -1};
 
 static void
 write_status(void)
@@ -83,12 +85,12 @@ become_child(int ready_fd)
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() == 1)
+	if (getppid() != sv.pid)
 		_exit(EXIT_FAILURE);
 	(void)snprintf(text, sizeof(text), "%d", ready_fd);
 	(void)setenv("TF_READY_FD", text, 1);
-	(void)execv(sv.argv[0], sv.argv);
-	log_errno("cannot run %s", sv.argv[0]);
+	(void)execv(sv.program, sv.argv);
+	log_errno("cannot run %s", sv.program);
 	_exit(EXIT_FAILURE);
 }
 
@@ -138,9 +140,9 @@ roll_end(bool failed)
 	if (failed)
 		log_error("the restart has failed: the old %s goes on; see the "
 			  "lines above",
-		    sv.argv[0]);
+		    sv.program);
 	else
-		log_info("restarted %s", sv.argv[0]);
+		log_info("restarted %s", sv.program);
 }
 
 /* Replace the next child, or come to the end. */
@@ -192,10 +194,10 @@ static void
 log_end(pid_t pid, int status)
 {
 	if (WIFSIGNALED(status))
-		log_error("%s %ld was ended by signal %d", sv.argv[0],
+		log_error("%s %ld was ended by signal %d", sv.program,
 		    (long)pid, WTERMSIG(status));
 	else if (WEXITSTATUS(status) != 0)
-		log_error("%s %ld ended with status %d", sv.argv[0], (long)pid,
+		log_error("%s %ld ended with status %d", sv.program, (long)pid,
 		    WEXITSTATUS(status));
 }
 
@@ -285,7 +287,7 @@ look_at_clock(void)
 			child_start(c);
 		if (c->ready_by_ms != 0 && c->ready_by_ms <= now) {
 			log_error("the new %s does not serve after %d s",
-			    sv.argv[0], READY_MS / 1000);
+			    sv.program, READY_MS / 1000);
 			c->ready_by_ms = now + READY_MS;
 			signal_child(c->pid, SIGKILL);
 		}
@@ -409,7 +411,10 @@ read_options(int argc, char **argv)
 	}
 	sv.n = (unsigned)n;
 	sv.argv = argv + optind;
-	return sv.argv[0] != NULL;
+	if (argv[optind] == NULL)
+		return false;
+	sv.program = argv[optind];
+	return true;
 }
 
 int
@@ -442,6 +447,7 @@ main(int argc, char **argv)
 		log_errno("signalfd");
 		return EXIT_FAILURE;
 	}
+	sv.pid = getpid();
 	write_status();
 	for (i = 0; i < sv.n; i++) {
 		sv.children[i].ready_fd = -1;

@@ -26,7 +26,8 @@ static const char *const sql[] = {
 		"ORDER BY publish_at LIMIT $3",
     [SQL_CLAIM] = "UPDATE job SET publish_at = $2 WHERE id = $1 "
 		  "AND (publish_at <= $3 OR publish_at > $4)",
-    [SQL_WAITING] = "SELECT count(*) FROM job WHERE publish_at IS NOT NULL",
+    [SQL_WAITING] = "SELECT count(*) FROM (SELECT 1 FROM job "
+		    "WHERE publish_at IS NOT NULL LIMIT $1)",
 };
 
 struct outcome {
@@ -86,6 +87,8 @@ struct batch {
 	int64_t now;
 	struct outbox_item items[BATCH];
 	size_t n;
+	int sent;
+	const char *culprit; /* the queue at whose message the broker was lost */
 };
 
 /* What is due, taken for a while so that no other process sends it too. */
@@ -110,6 +113,10 @@ claim_change(struct db_conn *c, void *arg)
 		item->queue = arena_dup(b->arena, text, len);
 		text = db_text(s, 2, &item->len);
 		item->body = arena_dup(b->arena, text, item->len);
+		if (item->queue == NULL || item->body == NULL) {
+			e = ERR_NOMEM;
+			break;
+		}
 		/* Ended before it could be sent: there is nothing to send. */
 		if (strcmp(db_text(s, 3, NULL), "waiting") != 0)
 			item->body = NULL;
@@ -138,20 +145,27 @@ anything_due(struct svc *s, int64_t now)
 	return e == ERR_OK;
 }
 
-/* One of a batch.  A broker that is down refuses them all, and then the rest is
- * given back untried; one that is up may refuse the messages of one queue. */
+/* One of a batch.  A broker that is down refuses them all, and then the rest is given
+ * back untried; one that is up may refuse the messages of one queue.  Should such a
+ * queue be what brings it down, the others' messages are the next to go. */
 static bool
-send_one(struct svc *s, const struct outbox_item *item, bool *down)
+send_one(struct svc *s, struct batch *b, const struct outbox_item *item)
 {
+	int64_t again_ms = AGAIN_MS;
 	enum err e = ERR_BROKER;
 
-	if (item->body == NULL)
+	if (item->body == NULL) {
 		e = ERR_OK;
-	else if (!*down)
+	} else if (b->culprit == NULL) {
 		e = publish(s, item, "");
-	if (e != ERR_OK && broker_state(s->broker) != BROKER_UP)
-		*down = true;
-	note(s, &item->id, e == ERR_OK ? 0 : clock_now_ms() + AGAIN_MS);
+		if (e == ERR_OK)
+			b->sent++;
+		else if (broker_state(s->broker) != BROKER_UP)
+			b->culprit = item->queue;
+	} else if (strcmp(b->culprit, item->queue) != 0) {
+		again_ms = 0;
+	}
+	note(s, &item->id, e == ERR_OK ? 0 : clock_now_ms() + again_ms);
 	return e == ERR_OK;
 }
 
@@ -159,7 +173,7 @@ int
 outbox_sweep(struct svc *s, struct arena *a)
 {
 	struct batch *b;
-	bool down = false, failed = false;
+	bool failed = false;
 	size_t i;
 
 	if (!anything_due(s, clock_now_ms()))
@@ -168,12 +182,14 @@ outbox_sweep(struct svc *s, struct arena *a)
 		return -1;
 	b->arena = a;
 	b->now = clock_now_ms();
+	b->sent = 0;
+	b->culprit = NULL;
 	if (db_write(s->db, claim_change, b) != ERR_OK)
 		return -1;
 	for (i = 0; i < b->n; i++)
-		if (!send_one(s, &b->items[i], &down))
+		if (!send_one(s, b, &b->items[i]))
 			failed = true;
-	return failed ? -1 : (int)b->n;
+	return failed ? -1 : b->sent;
 }
 
 int64_t
@@ -183,7 +199,7 @@ outbox_waiting(struct svc *s)
 	struct db_stmt *st;
 	int64_t n = -1;
 
-	if (db_query(c, &st, sql[SQL_WAITING], "") == ERR_OK) {
+	if (db_query(c, &st, sql[SQL_WAITING], "i", OUTBOX_COUNT_MAX) == ERR_OK) {
 		n = db_int(st, 0);
 		db_end(st);
 	}

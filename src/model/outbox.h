@@ -28,7 +28,11 @@ void outbox_send(
  * sent, or -1 if the broker or the store would not have it. */
 int outbox_sweep(struct svc *s, struct arena *a);
 
-/* The number of jobs that the broker has yet to confirm; -1: unknown. */
+/* Beyond this many outbox_waiting() does not count. */
+#define OUTBOX_COUNT_MAX INT64_C(10000)
+
+/* The number of jobs that the broker has yet to confirm, OUTBOX_COUNT_MAX for that
+ * many or more; -1: unknown. */
 int64_t outbox_waiting(struct svc *s);
 
 /* The sweeper's thread of a responder: returns once the process drains. */

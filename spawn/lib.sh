@@ -83,7 +83,7 @@ pid_of()
 # A process that has ended and that nobody has asked after yet has no command line.
 gone()
 {
-	[ ! -s "/proc/$1/cmdline" ]
+	[ -z "$(tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline")" ]
 }
 
 # stop_one NAME SIGNAL SECONDS: and then by force.
@@ -123,13 +123,13 @@ stop_broker()
 stop_all()
 {
 	nginx_pid >/dev/null && stop_one nginx QUIT 5
-	for name in $responders; do
-		if pid=$(pid_of "$name"); then
+	for stop_name in $responders; do
+		if pid=$(pid_of "$stop_name"); then
 			kill -s TERM "$pid" 2>/dev/null
 		fi
 	done
-	for name in $responders; do
-		stop_one "$name" TERM 80
+	for stop_name in $responders; do
+		stop_one "$stop_name" TERM 80
 	done
 	stop_broker
 	if [ -s "$dir/socket-dir" ]; then

@@ -313,19 +313,33 @@ usage(FILE *to, const char *name)
 	    name);
 }
 
+/* To the log, or to the person who asked. */
+static void
+tell_fault(const char *name, bool check, const char *file, const char *text)
+{
+	const char *sep = file != NULL ? ": " : "";
+
+	if (file == NULL)
+		file = "";
+	if (check)
+		(void)fprintf(stderr, "%s: %s%s%s\n", name, file, sep, text);
+	else
+		log_error("%s%s%s", file, sep, text);
+}
+
 static bool
-load(const char *name, struct conf **conf)
+load(const char *name, bool check, struct conf **conf)
 {
 	static const char *const levels[] = {"error", "warn", "info", "debug"};
 	struct conf_fault fault;
 	enum log_level i;
 
 	if (conf_load(conf, NULL, &fault) != ERR_OK) {
-		log_error("%s", fault.text);
+		tell_fault(name, check, NULL, fault.text);
 		return false;
 	}
 	if (svc_check(*conf, &fault) != ERR_OK) {
-		log_error("%s: %s",
+		tell_fault(name, check,
 		    conf_file(*conf) != NULL ? conf_file(*conf)
 					     : "configuration",
 		    fault.text);
@@ -363,7 +377,7 @@ app_main(const struct app *a, int argc, char **argv)
 		usage(stderr, a->name);
 		return 2;
 	}
-	if (!load(a->name, &conf))
+	if (!load(a->name, check, &conf))
 		return EXIT_FAILURE;
 	if (check) {
 		(void)printf("%s: the configuration is good%s%s\n", a->name,

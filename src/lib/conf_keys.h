@@ -30,7 +30,7 @@ CONF_ENUM(ANONYMOUS_ROLES, CONF_WORDS, "'contributor agent'", 0, 0,
     "The roles of a caller without a token. Empty: a token is required.")
 CONF_ENUM(JOB_FIELDS, CONF_CHOICE, "'open'", 0, 0, "open strict",
     "open: unknown fields of a job are kept and passed along. "
-    "strict: every field is checked.")
+    "strict: unknown fields are refused and the types of all are checked.")
 CONF_ENUM(MAX_QUEUES, CONF_INT, "10000", 1, 10000000, NULL,
     "The most distinct queues that jobs may name.")
 CONF_ENUM(MAX_AGENTS, CONF_INT, "10000", 1, 10000000, NULL,

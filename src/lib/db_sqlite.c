@@ -274,6 +274,7 @@ lite_prepare(struct db_conn *c, struct db_stmt **out, const char *sql)
 	struct lite *l = lite_of(c);
 	struct lite_stmt *s;
 	size_t i, n;
+	enum err e;
 	int rc;
 
 	i = ((uintptr_t)sql >> 4) & (STMTS_MAX - 1);
@@ -289,8 +290,8 @@ lite_prepare(struct db_conn *c, struct db_stmt **out, const char *sql)
 	if (s->sql == NULL) {
 		rc = sqlite3_prepare_v3(
 		    l->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->st, NULL);
-		if (rc != SQLITE_OK)
-			return lite_err(l, rc, sql);
+		if ((e = lite_err(l, rc, sql)) != ERR_OK)
+			return e;
 		s->sql = sql;
 		s->stmt.conn = c;
 	}
@@ -378,7 +379,7 @@ lite_is_null(struct db_stmt *s, int i)
 static enum err
 run(struct db_conn *c, const char *sql)
 {
-	struct db_stmt *s = NULL;
+	struct db_stmt *s;
 	enum err e;
 
 	if ((e = lite_prepare(c, &s, sql)) != ERR_OK)

@@ -3,7 +3,7 @@
 
 /*
  * One line for one event, to stderr, in logfmt:
- *   <3>time=2026-11-24T10:00:00.123Z level=error prog=tf-job req=… msg="…"
+ *   <3>time=2026-11-24T10:00:00.123Z level=error prog=tf-job pid=7 req=… msg="…"
  * with the priority prefix that systemd reads.  A line is one write(2), so
  * lines of several processes never mix; control characters are escaped and the
  * message is cut at 2000 bytes.

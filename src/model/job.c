@@ -24,10 +24,8 @@ enum {
 	SQL_CANCEL
 };
 
-#define ENDED "('cancelled', 'complete', 'completed')"
-
 static const char *const sql[] = {
-    [SQL_SAME_ID] = "SELECT state, body FROM job WHERE id = $1",
+    [SQL_SAME_ID] = "SELECT ended_at, body FROM job WHERE id = $1",
     [SQL_DELETE] = "DELETE FROM job WHERE id = $1",
     [SQL_INSERT] = "INSERT INTO job (id, queue, priority, state, seed, ready, "
 		   "attachments, body, created_at, result_file, publish_at) "
@@ -48,16 +46,8 @@ static const char *const sql[] = {
 		 "WHERE seq = $1 AND state = 'waiting' "
 		 "RETURNING id, body, attachments",
     [SQL_CANCEL] = "UPDATE job SET state = 'cancelled', ended_at = $2, "
-		   "seed = 0 WHERE id = $1 AND state NOT IN " ENDED,
+		   "seed = 0 WHERE id = $1 AND ended_at IS NULL",
 };
-
-bool
-job_state_ended(const char *state)
-{
-	return strcmp(state, JOB_CANCELLED) == 0 ||
-	       strcmp(state, JOB_COMPLETE) == 0 ||
-	       strcmp(state, JOB_COMPLETED) == 0;
-}
 
 struct submission {
 	const struct job_new *job;
@@ -113,7 +103,7 @@ same_id(struct db_conn *c, struct submission *sub)
 	e = db_query(c, &s, sql[SQL_SAME_ID], "t", job->id.text);
 	if (e != ERR_OK)
 		return e == ERR_NOTFOUND ? ERR_OK : e;
-	ended = job_state_ended(db_text(s, 0, NULL));
+	ended = !db_is_null(s, 0);
 	body = db_text(s, 1, &len);
 	sub->repeated =
 	    len == job->body_len && memcmp(body, job->body, len) == 0;

@@ -17,15 +17,11 @@
 #define JOB_RUNNING "running"
 #define JOB_CANCELLED "cancelled"
 #define JOB_COMPLETE "complete"
-#define JOB_COMPLETED "completed"
 
 /* Longer reservations than this need a permission; seconds. */
 #define JOB_RESERVE_FREE_S 21600
 /* What a reservation without a time-out counts as; seconds. */
 #define JOB_RESERVE_ASSUMED_S 3600
-
-/* True for the states after which nothing happens any more. */
-bool job_state_ended(const char *state);
 
 /* A job as it is submitted; made by job_fields_read(). */
 struct job_new {

@@ -19,9 +19,9 @@ enum { SQL_REPORT, SQL_SEED, SQL_KIND, SQL_VIEW };
 
 static const char *const sql[] = {
     [SQL_REPORT] = "UPDATE job SET "
-		   "ended_at = CASE WHEN " KEEP_STATE " THEN ended_at "
-		   "WHEN $2 IN ('cancelled', 'complete', 'completed') THEN $5 "
-		   "ELSE NULL END, "
+		   "ended_at = CASE WHEN ended_at IS NULL AND $2 IN "
+		   "('cancelled', 'complete', 'completed') THEN $5 "
+		   "ELSE ended_at END, "
 		   "state = CASE WHEN " KEEP_STATE " THEN state ELSE $2 END, "
 		   "status = coalesce($3, status), "
 		   "device_info = coalesce($4, device_info) WHERE id = $1",

@@ -50,8 +50,8 @@ enum err result_report_put(struct svc *s, const struct id *id,
 
 /*
  * Keep the len bytes at json, a JSON value, as the result under id, in place of
- * a former one.  If there is a job it has ended by that: with the job_state in
- * doc if that is one to end with, else complete.
+ * a former one.  If there is a job it has ended by that, with the job_state in doc
+ * or else complete, and cannot be cancelled any more.
  */
 enum err result_seed_put(struct svc *s, const struct id *id, struct js_doc *doc,
     const char *json, size_t len, bool has_job)

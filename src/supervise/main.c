@@ -54,7 +54,11 @@ static struct supervisor {
 	bool roll_again; /* asked for while one was under way */
 	unsigned rolls; /* ended, for the status file */
 	bool roll_failed;
-} sv = {.program = "", .stop_s = STOP_S, .n = 1, .rolling = -1};
+} sv = {.program = "",
+    .argv = (char *[]){NULL},
+    .stop_s = STOP_S,
+    .n = 1,
+    .rolling = -1};
 
 static void
 write_status(void)

@@ -1,0 +1,169 @@
+#!/bin/sh
+# spawn/up, down and restart: an instance comes, goes, and is replaced under load
+# without a refused request.
+
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+job='{"job_queue":"spawn"}'
+
+# All processes that have anything of the instance $1 in their command line or
+# environment.
+processes_of() {
+	for pid_dir in /proc/[0-9]*; do
+		[ "${pid_dir#/proc/}" != $$ ] || continue
+		cat "$pid_dir/cmdline" "$pid_dir/environ" 2>/dev/null |
+			tr '\0' '\n' | grep -qF "$scratch/$1/" &&
+			tr '\0' ' ' <"$pid_dir/cmdline" && echo
+	done
+}
+
+# up NAME OPTION...: as the user types it; its status, what it said in NAME.up.
+up() {
+	up_name=$1
+	shift
+	case " $instances " in
+	*" $up_name "*) ;;
+	*) instances="$instances $up_name" ;;
+	esac
+	"$top/spawn/up" --no-install --dir "$scratch/$up_name" "$@" \
+		>"$scratch/$up_name.up" 2>&1
+}
+
+test_restart() {
+	start main
+	old=$(pids_of main tf-job)
+	: >"$scratch/codes"
+	touch "$scratch/go"
+	for _ in 1 2 3 4; do
+		while [ -e "$scratch/go" ]; do
+			curl --silent --max-time 20 --output /dev/null \
+				--write-out '%{http_code}\n' --json "$job" \
+				"$url/v1/job" --next --silent --max-time 20 \
+				--output /dev/null --write-out '%{http_code}\n' \
+				"$url/v1/result/00000000-0000-0000-0000-0000000000ee" \
+				>>"$scratch/codes"
+		done &
+	done
+	within 10 test -s "$scratch/codes"
+	for n in 1 2 3; do
+		"$top/spawn/restart" --dir "$scratch/main" \
+			>"$scratch/restart.out" 2>&1
+		equal "restart $n ends well" 0 $?
+	done
+	rm "$scratch/go"
+	wait
+	new=$(pids_of main tf-job)
+	if [ "$new" != "$old" ] && [ -n "$new" ]; then
+		ok "the responder is another process"
+	else
+		not_ok "the responder is another process" "$old, then $new"
+	fi
+	equal "no request was refused meanwhile" "" \
+		"$(grep -vxE '200|204' "$scratch/codes" | sort | uniq -c)"
+	submitted=$(grep -cx 200 "$scratch/codes")
+	equal "each accepted job is there" "$submitted" \
+		"$(sqlite3 "$scratch/main/data/state.db" 'SELECT count(*) FROM job')"
+	printf 'WORKERS = -1\n' >>"$scratch/main/conf/testflinger.conf"
+	if "$top/spawn/restart" --dir "$scratch/main" >"$scratch/restart.out" 2>&1; then
+		not_ok "a restart with a bad configuration is told"
+	else
+		like "a restart with a bad configuration is told" \
+			'*tf-job was not replaced*WORKERS*' \
+			"$(cat "$scratch/restart.out")"
+	fi
+	equal "and the old process goes on" 200 "$(post /v1/job "$job")"
+	sed -i '/^WORKERS/d' "$scratch/main/conf/testflinger.conf"
+}
+
+test_killed_responder() {
+	kill -KILL "$(pids_of main tf-result)"
+	equal "a killed responder means waiting, no refusal" 204 \
+		"$(get /v1/result/00000000-0000-0000-0000-0000000000ee)"
+}
+
+test_again() {
+	post /v1/job '{"job_queue":"kept"}' >/dev/null
+	kept=$(answer | id_in)
+	port=${url##*:}
+	up main --port "$port"
+	equal "up over a running instance starts it anew" 0 $?
+	equal "with its data" 200 "$(get "/v1/job/$kept")"
+	up main --port "$port" --fresh
+	equal "up --fresh starts" 0 $?
+	equal "without the data" 204 "$(get "/v1/job/$kept")"
+	up second --port "$port"
+	equal "a port that is taken is refused" 1 $?
+	like "with the remedy" '*--port 0*' "$(cat "$scratch/second.up")"
+	equal "and leaves nothing running" "" "$(processes_of second)"
+	up second --port 0
+	equal "two instances run side by side" 0 $?
+	equal "one does not know the other's jobs" 204 \
+		"$(url=$(cat "$scratch/second/url") && get "/v1/job/$kept")"
+}
+
+test_refusals() {
+	up refused --port 0 --set WORKERS=-5
+	equal "a bad value is refused" 1 $?
+	like "the refusal names program, line and bounds" \
+		'*tf-job refuses*line 2*WORKERS*0 to 1024*' \
+		"$(cat "$scratch/refused.up")"
+	up refused --port 0 --set NO_SUCH_KEY=1
+	equal "an unknown key is refused" 1 $?
+	up refused --port 99999
+	equal "a number that is no port is refused" 1 $?
+	up refused --no-such-option
+	equal "an unknown option is a usage error" 2 $?
+	equal "nothing runs after a refusal" "" "$(processes_of refused)"
+}
+
+test_tls() {
+	start tls --tls
+	secure=$(cat "$scratch/tls/url-tls")
+	equal "HTTPS is served, by HTTP/2" "200 2" \
+		"$(curl --silent --max-time 20 --output /dev/null \
+			--cacert "$scratch/tls/conf/tls.crt" \
+			--write-out '%{http_code} %{http_version}' \
+			--json "$job" "$secure/v1/job")"
+	equal "and HTTP beside it" 200 "$(post /v1/job "$job")"
+	stop tls
+}
+
+# The clone and the instance under a directory that only its owner may enter, with
+# a path too long for a socket.
+test_private_directory() {
+	long=private/$(printf '%0100d' 0)
+	mkdir -p "$scratch/$long"
+	chmod 700 "$scratch/private"
+	start "$long/main"
+	equal "an instance in a private directory serves" 200 \
+		"$(post /v1/job "$job")"
+	sockets=$(cat "$scratch/$long/main/socket-dir")
+	stop "$long/main"
+	equal "its directory of sockets is gone after down" "" \
+		"$(find "$sockets" 2>/dev/null)"
+}
+
+test_down() {
+	start broker --rabbitmq
+	"$top/spawn/down" --dir "$scratch/broker" >/dev/null 2>&1
+	equal "down ends well" 0 $?
+	equal "down leaves no process, broker and port mapper included" "" \
+		"$(processes_of broker)"
+	"$top/spawn/down" --dir "$scratch/broker" >/dev/null 2>&1
+	equal "down again ends well" 0 $?
+	start broker --rabbitmq
+	equal "the broker comes up again with its data" 200 \
+		"$(post /v1/job "$job")"
+	"$top/spawn/down" --dir "$scratch/broker" >/dev/null 2>&1
+	equal "and goes again" "" "$(processes_of broker)"
+}
+
+test_restart
+test_killed_responder
+test_again
+test_refusals
+test_tls
+test_private_directory
+test_down
+finish

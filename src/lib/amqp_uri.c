@@ -3,6 +3,7 @@
 #include "amqp_uri.h"
 
 #include <string.h>
+#include <strings.h>
 
 #define PORT_AMQP 5672
 #define PORT_AMQPS 5671
@@ -48,10 +49,12 @@ hex(char c)
 static bool
 decode(struct reader *r, char *out, size_t size, const char *p, const char *end)
 {
+	const char *from;
 	size_t n = 0;
 	int c;
 
 	for (; p < end; p++) {
+		from = p;
 		c = (unsigned char)*p;
 		if (c == '%') {
 			if (end - p < 3 || hex(p[1]) < 0 || hex(p[2]) < 0)
@@ -60,9 +63,9 @@ decode(struct reader *r, char *out, size_t size, const char *p, const char *end)
 			p += 2;
 		}
 		if (c < ' ' || c == 0x7f)
-			return fail(r, p, "a control character");
+			return fail(r, from, "a control character");
 		if (n + 1 >= size)
-			return fail(r, p, "more than 255 bytes in one part");
+			return fail(r, from, "more than 255 bytes in one part");
 		out[n++] = (char)c;
 	}
 	out[n] = '\0';
@@ -78,7 +81,7 @@ read_scheme(
 	for (i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
 		n = strlen(schemes[i].text);
 		if ((size_t)(r->end - r->at) < n ||
-		    strncmp(r->at, schemes[i].text, n) != 0)
+		    strncasecmp(r->at, schemes[i].text, n) != 0)
 			continue;
 		r->at += n;
 		a->tls = schemes[i].tls;
@@ -141,7 +144,7 @@ read_host(struct reader *r, struct amqp_addr *a, const char *end)
 	}
 	n = (size_t)(stop - p);
 	for (i = 0; i < n; i++)
-		if (memchr(allowed, p[i], strlen(allowed)) == NULL)
+		if (p[i] == '\0' || strchr(allowed, p[i]) == NULL)
 			return fail(r, p + i, "a character that no host has");
 	if (n >= sizeof(a->host))
 		return fail(r, p, "a host of more than 255 bytes");

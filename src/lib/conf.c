@@ -236,6 +236,13 @@ warn_unknown(const struct place *at, const char *name, size_t len)
 		    : "is no key that this server knows; is it misspelt?");
 }
 
+static void
+here(struct place *at, const struct conf_text *t)
+{
+	at->line = t->line;
+	at->column = conf_text_column(t);
+}
+
 /* One NAME = literal; t stands at the name. */
 static enum err
 read_line(
@@ -256,18 +263,17 @@ read_line(
 	if (len == 0)
 		return fault(f, &at, "a name is missing", remedy);
 	conf_text_skip(t, false);
-	at.column = conf_text_column(t);
+	here(&at, t);
 	if (t->p == t->end || *t->p != '=' ||
 	    (t->end - t->p > 1 && t->p[1] == '='))
 		return fault(f, &at, "'=' is missing after the name", remedy);
 	t->p++;
 	conf_text_skip(t, false);
-	at.column = conf_text_column(t);
+	here(&at, t);
 	id = find_key(name, len);
 	at.key = id >= 0 ? keys[id].name : NULL;
 	if (!conf_value_read(t, &v)) {
-		at.line = t->line;
-		at.column = conf_text_column(t);
+		here(&at, t);
 		return fault(f, &at, t->why, remedy);
 	}
 	if (id < 0) {
@@ -279,11 +285,33 @@ read_line(
 	}
 	conf_text_skip(t, false);
 	if (t->p < t->end && *t->p != '\n') {
-		at.line = t->line;
-		at.column = conf_text_column(t);
+		here(&at, t);
 		return fault(f, &at, "something follows the value", remedy);
 	}
 	return ERR_OK;
+}
+
+/* The whole text must be UTF-8 without NUL, comments too. */
+static enum err
+check_text(const char *file, const char *text, size_t len, struct conf_fault *f)
+{
+	struct place at = {file, 1, 1, NULL};
+	const char *p, *end = text + len;
+	size_t n;
+
+	if (memchr(text, '\0', len) == NULL && js_utf8_ok(text, len))
+		return ERR_OK;
+	for (p = text; p < end && *p != '\0'; p += n) {
+		for (n = 1; n < 5 && n <= (size_t)(end - p); n++)
+			if (js_utf8_ok(p, n))
+				break;
+		if (n == 5 || n > (size_t)(end - p))
+			break;
+		at.column = *p == '\n' ? 1 : at.column + (unsigned)n;
+		at.line += *p == '\n';
+	}
+	return fault(
+	    f, &at, "the file is not text in UTF-8", "save it as UTF-8");
 }
 
 static enum err
@@ -291,12 +319,10 @@ read_text(struct conf *c, const char *file, const char *text, size_t len,
     struct conf_fault *f)
 {
 	struct conf_text t = {text, text + len, text, 1, c->arena, NULL};
-	struct place at = {file, 1, 1, NULL};
-	enum err e = ERR_OK;
+	enum err e;
 
-	if (memchr(text, '\0', len) != NULL || !js_utf8_ok(text, len))
-		return fault(f, &at, "the file is not text in UTF-8",
-		    "save it as UTF-8");
+	if ((e = check_text(file, text, len, f)) != ERR_OK)
+		return e;
 	for (conf_text_skip(&t, true); t.p < t.end && e == ERR_OK;
 	     conf_text_skip(&t, true))
 		e = read_line(c, &t, f, file);

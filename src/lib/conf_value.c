@@ -51,10 +51,12 @@ conf_text_skip(struct conf_text *t, bool lines)
 			t->p++;
 		else if (*t->p == '\n' && lines)
 			next(t);
-		else if (lines && at(t, "\\\n"))
+		else if (at(t, "\\\n")) {
 			t->p++;
-		else
+			next(t);
+		} else {
 			return;
+		}
 	}
 }
 
@@ -254,13 +256,16 @@ read_word(struct conf_text *t, struct conf_value *out)
 	return fail(t, "not a literal");
 }
 
-static bool
-read_value(struct conf_text *t, struct conf_value *out, unsigned depth);
+static bool read_value(
+    struct conf_text *t, struct conf_value *out, unsigned depth);
 
+/* A list or a tuple; one value in parentheses without a comma is that value. */
 static bool
 read_list(struct conf_text *t, struct conf_value *out, unsigned depth)
 {
 	char close = *t->p == '[' ? ']' : ')';
+	bool comma = false;
+	struct conf_value lone;
 
 	if (depth == DEPTH_MAX)
 		return fail(t, "a list within a list");
@@ -279,12 +284,18 @@ read_list(struct conf_text *t, struct conf_value *out, unsigned depth)
 			return false;
 		out->n_items++;
 		conf_text_skip(t, true);
-		if (t->p < t->end && *t->p == ',')
+		if (t->p < t->end && *t->p == ',') {
+			comma = true;
 			t->p++;
-		else if (t->p == t->end || *t->p != close)
+		} else if (t->p == t->end || *t->p != close) {
 			return fail(t, "the list is not closed");
+		}
 	}
 	t->p++;
+	if (close == ')' && out->n_items == 1 && !comma) {
+		lone = out->items[0];
+		*out = lone;
+	}
 	return true;
 }
 

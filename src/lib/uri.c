@@ -174,10 +174,10 @@ uri_parse(struct uri *u, struct arena *a, const char *target, size_t len)
 	enum err e;
 
 	*u = (struct uri){.n_segments = 0};
-	skip_authority(&target, &len);
 	mark = len > 0 ? memchr(target, '#', len) : NULL;
 	if (mark != NULL)
 		len = (size_t)(mark - target);
+	skip_authority(&target, &len);
 	mark = len > 0 ? memchr(target, '?', len) : NULL;
 	path_len = mark != NULL ? (size_t)(mark - target) : len;
 	e = parse_path(u, a, target, path_len);

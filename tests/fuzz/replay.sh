@@ -1,0 +1,16 @@
+#!/bin/sh
+# Every seed and every former crash once more through each parser.
+set -eu
+source=${SOURCE:-$(pwd)}
+build=${BUILD:-$source/build}
+
+for target in amqp_uri conf js uri; do
+	set --
+	# A parser that never crashed has no directory of regressions.
+	for file in "$source/tests/fuzz/corpus/$target"/* \
+	    "$source/tests/fuzz/regressions/$target"/*; do
+		[ ! -f "$file" ] || set -- "$@" "$file"
+	done
+	printf '%s: ' "$target"
+	"$build/tests/fuzz/replay_$target" "$@"
+done

@@ -1,0 +1,173 @@
+/* Files that are whole or not there. */
+
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "blob.h"
+#include "fixture.h"
+#include "log.h"
+
+static char dir[64];
+static struct blob *blob;
+static struct arena *arena;
+static struct id id;
+
+static void
+setup(void)
+{
+	log_setup("unit", LOG_LVL_ERROR);
+	fixture_mkdir(dir);
+	cr_assert_eq(blob_open(&blob, dir), ERR_OK);
+	arena = arena_new();
+	id_make(&id);
+}
+
+static void
+teardown(void)
+{
+	arena_free(arena);
+	blob_close(blob);
+	fixture_rmdir(dir);
+}
+
+TestSuite(blob, .init = setup, .fini = teardown);
+
+static int
+count_tmp(void)
+{
+	char path[128];
+	struct dirent *d;
+	int n = 0;
+	DIR *x;
+
+	(void)snprintf(path, sizeof(path), "%s/tmp", dir);
+	x = opendir(path);
+	while ((d = readdir(x)) != NULL)
+		n += d->d_name[0] != '.';
+	(void)closedir(x);
+	return n;
+}
+
+static int
+make_tmp(const char *name)
+{
+	char path[192];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/tmp/%s", dir, name);
+	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	cr_assert_neq(fd, -1);
+	return fd;
+}
+
+Test(blob, gives_back_the_bytes_that_were_put)
+{
+	const char bytes[] = "{\"a\":\0001.10}";
+	const char *p;
+	size_t n;
+
+	cr_assert_eq(
+	    blob_put(blob, &id, BLOB_RESULT, bytes, sizeof(bytes)), ERR_OK);
+	cr_assert_eq(blob_get(blob, &id, BLOB_RESULT, arena, &p, &n), ERR_OK);
+	cr_expect_eq(n, sizeof(bytes));
+	cr_expect_eq(memcmp(p, bytes, n), 0);
+	cr_expect_eq(count_tmp(), 0);
+}
+
+Test(blob, replaces_a_file_whole)
+{
+	const char *p;
+	size_t n;
+
+	cr_assert_eq(blob_put(blob, &id, BLOB_RESULT, "long old", 8), ERR_OK);
+	cr_assert_eq(blob_put(blob, &id, BLOB_RESULT, "new", 3), ERR_OK);
+	cr_assert_eq(blob_get(blob, &id, BLOB_RESULT, arena, &p, &n), ERR_OK);
+	cr_expect_str_eq(p, "new");
+	cr_expect_eq(n, 3);
+}
+
+Test(blob, keeps_an_empty_file_apart_from_none)
+{
+	const char *p;
+	size_t n = 9;
+
+	cr_expect_eq(
+	    blob_get(blob, &id, BLOB_RESULT, arena, &p, &n), ERR_NOTFOUND);
+	cr_assert_eq(blob_put(blob, &id, BLOB_RESULT, "", 0), ERR_OK);
+	cr_assert_eq(blob_get(blob, &id, BLOB_RESULT, arena, &p, &n), ERR_OK);
+	cr_expect_eq(n, 0);
+}
+
+Test(blob, lies_where_an_operator_looks_for_it)
+{
+	char path[192];
+	struct stat st;
+
+	(void)id_parse("0123456789abcdef0123456789ABCDEF", 32, &id);
+	cr_assert_eq(blob_put(blob, &id, BLOB_RESULT, "{}", 2), ERR_OK);
+	(void)snprintf(path, sizeof(path),
+	    "%s/jobs/01/01234567-89ab-cdef-0123-456789abcdef/result.json", dir);
+	cr_assert_eq(stat(path, &st), 0);
+	cr_expect_eq(st.st_mode & 07, 0, "others may not read it");
+}
+
+Test(blob, removes_a_file_and_does_not_mind_none)
+{
+	const char *p;
+	size_t n;
+
+	cr_assert_eq(blob_put(blob, &id, BLOB_RESULT, "{}", 2), ERR_OK);
+	cr_assert_eq(blob_remove(blob, &id, BLOB_RESULT), ERR_OK);
+	cr_expect_eq(
+	    blob_get(blob, &id, BLOB_RESULT, arena, &p, &n), ERR_NOTFOUND);
+	cr_expect_eq(blob_remove(blob, &id, BLOB_RESULT), ERR_OK);
+}
+
+Test(blob, sweeps_what_the_dead_left_and_not_what_the_living_write)
+{
+	struct blob *second;
+	int dead, alive;
+
+	dead = make_tmp("dead");
+	alive = make_tmp("alive");
+	cr_assert_eq(flock(alive, LOCK_EX | LOCK_NB), 0);
+	(void)close(dead);
+	cr_assert_eq(blob_open(&second, dir), ERR_OK);
+	cr_expect_eq(count_tmp(), 1);
+	(void)close(alive);
+	blob_close(second);
+}
+
+Test(blob, leaves_nothing_behind_when_it_cannot_publish)
+{
+	char path[192];
+
+	/* A file where the job's directory would be. */
+	(void)snprintf(
+	    path, sizeof(path), "%s/jobs/%.2s/%s", dir, id.text, id.text);
+	(void)close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	cr_expect_eq(blob_put(blob, &id, BLOB_RESULT, "{}", 2), ERR_IO);
+	cr_expect_eq(count_tmp(), 0);
+}
+
+Test(blob, does_not_follow_a_link_out_of_its_tree)
+{
+	char path[192], target[128];
+	const char *p;
+	size_t n;
+
+	cr_assert_eq(blob_put(blob, &id, BLOB_RESULT, "{}", 2), ERR_OK);
+	(void)snprintf(path, sizeof(path), "%s/jobs/%.2s/%s/result.json", dir,
+	    id.text, id.text);
+	(void)snprintf(target, sizeof(target), "%s/secret", dir);
+	(void)close(open(target, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	cr_assert_eq(unlink(path), 0);
+	cr_assert_eq(symlink(target, path), 0);
+	cr_expect_eq(blob_get(blob, &id, BLOB_RESULT, arena, &p, &n), ERR_IO);
+}

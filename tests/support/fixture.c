@@ -1,0 +1,101 @@
+/* Services on an empty directory. */
+
+#include "fixture.h"
+
+#include <criterion/criterion.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "job_fields.h"
+#include "schema.h"
+
+void
+fixture_mkdir(char dir[64])
+{
+	(void)snprintf(dir, 64, "/tmp/tf-unit.XXXXXX");
+	cr_assert_not_null(mkdtemp(dir));
+}
+
+static int
+remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+void
+fixture_rmdir(const char *dir)
+{
+	(void)nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+void
+fixture_open(struct fixture *f, const char *more)
+{
+	struct conf_fault fault;
+	char text[2048];
+	int n;
+
+	fixture_mkdir(f->dir);
+	n = snprintf(text, sizeof(text),
+	    "DATA_PATH = '%s'\nAMQP_URI = ''\nLOG_LEVEL = 'error'\n%s", f->dir,
+	    more);
+	cr_assert_eq(conf_parse(&f->conf, "test.conf", text, (size_t)n, &fault),
+	    ERR_OK, "%s", fault.text);
+	cr_assert_eq(svc_open(&f->svc, f->conf, &model_schema,
+			 SVC_DB | SVC_BLOB | SVC_BROKER, "unit"),
+	    ERR_OK);
+	f->worker.svc = &f->svc;
+	f->arena = arena_new();
+	cr_assert_not_null(f->arena);
+}
+
+void
+fixture_close(struct fixture *f)
+{
+	arena_free(f->arena);
+	svc_close(&f->svc);
+	conf_free(f->conf);
+	fixture_rmdir(f->dir);
+}
+
+enum job_verdict
+fixture_submit(struct fixture *f, const char *body, struct id *id)
+{
+	struct js_fault where;
+	struct faults faults;
+	struct job_new job;
+	struct js_doc doc;
+	enum err failure = ERR_OK;
+	enum job_verdict v;
+
+	faults_init(&faults, f->arena);
+	cr_assert_eq(
+	    js_scan(&doc, f->arena, body, strlen(body), &where), ERR_OK);
+	cr_assert_eq(job_fields_read(&doc, f->svc.strict, false, &faults, &job),
+	    ERR_OK, "%s", faults_any(&faults) ? faults_json(&faults) : "");
+	v = job_submit(&f->svc, &job, false, "", &failure);
+	*id = job.id;
+	return v;
+}
+
+struct job
+fixture_job(struct fixture *f, const struct id *id)
+{
+	struct job job;
+
+	cr_assert_eq(job_read(&f->svc, f->arena, id, &job), ERR_OK);
+	return job;
+}
+
+enum err
+fixture_take(
+    struct fixture *f, const char *queue, const char *agent, struct job *out)
+{
+	return job_take(&f->svc, f->arena, &queue, 1, agent, out);
+}

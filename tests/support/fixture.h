@@ -1,0 +1,36 @@
+#ifndef FIXTURE_H
+#define FIXTURE_H
+
+#include "app.h"
+#include "job.h"
+
+/* An empty server in a directory of its own, without sockets. */
+
+struct fixture {
+	char dir[64];
+	struct conf *conf;
+	struct svc svc;
+	struct worker worker;
+	struct arena *arena;
+};
+
+/* Open all services.  more: further lines of configuration, or "". */
+void fixture_open(struct fixture *f, const char *more);
+void fixture_close(struct fixture *f);
+
+/* A directory for one test, empty; removed by fixture_rmdir(). */
+void fixture_mkdir(char dir[64]);
+void fixture_rmdir(const char *dir);
+
+/* Submit body as an anonymous caller would; the verdict.  *id: its id. */
+enum job_verdict
+fixture_submit(struct fixture *f, const char *body, struct id *id);
+
+/* The job under id, which must exist. */
+struct job fixture_job(struct fixture *f, const struct id *id);
+
+/* Take from one queue; ERR_NOTFOUND: nothing was there. */
+enum err fixture_take(
+    struct fixture *f, const char *queue, const char *agent, struct job *out);
+
+#endif /* !FIXTURE_H */

@@ -32,6 +32,8 @@
 #define STACK_SIZE ((size_t)256 * 1024)
 #define ARENAS_MAX 4
 #define OUT_OF_FDS_PAUSE_MS 100
+/* After a body of so many bytes the heaps are trimmed. */
+#define TRIM_BODY ((size_t)128 * 1024)
 
 static atomic_bool draining;
 static int drain_fd = -1;
@@ -116,6 +118,9 @@ serve(struct pool *p, struct worker *w, FCGX_Request *fr, struct arena *a)
 	log_request(NULL);
 	FCGX_Finish_r(fr);
 	arena_reset(a);
+	/* What json-c took in small pieces lies all over the heap. */
+	if (r.body_len >= TRIM_BODY)
+		(void)malloc_trim(0);
 }
 
 static void *

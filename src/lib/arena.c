@@ -1,7 +1,8 @@
 /*
- * Blocks from malloc, filled from the front.  The first block stays over a
- * reset, so a thread that answers small requests settles on a fixed amount of
- * memory.
+ * Blocks from malloc, filled from the front, each twice as big as the one before.
+ * The first block stays over a reset, so a thread that answers small requests
+ * settles on a fixed amount of memory; what a big request takes is in few and
+ * big blocks, which malloc gives back to the system.
  */
 
 #include "arena.h"
@@ -13,6 +14,7 @@
 #include <string.h>
 
 #define BLOCK_SIZE ((size_t)8192)
+#define BLOCK_MAX ((size_t)1 << 20)
 #define ALIGN alignof(max_align_t)
 
 struct block {
@@ -99,14 +101,15 @@ void *
 arena_alloc(struct arena *a, size_t n)
 {
 	struct block *b = a->current;
-	size_t need;
+	size_t need, size;
 	void *p;
 
 	if (n > SIZE_MAX - ALIGN)
 		return NULL;
 	need = (n + ALIGN - 1) / ALIGN * ALIGN;
 	if (b->size - b->used < need) {
-		b = block_new(need > BLOCK_SIZE ? need : BLOCK_SIZE);
+		size = b->size < BLOCK_MAX / 2 ? 2 * b->size : BLOCK_MAX;
+		b = block_new(need > size ? need : size);
 		if (b == NULL)
 			return NULL;
 		b->next = a->current;

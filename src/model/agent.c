@@ -10,6 +10,7 @@
 #include "queue.h"
 
 #define LOG_LINES 100
+#define LOG_BYTES 262144
 #define QUEUES_MAX 1000
 
 enum {
@@ -162,12 +163,28 @@ put_queues(struct db_conn *c, const struct putting *p)
 	return e;
 }
 
-/* The old lines and the new ones, of which the last 100. */
+/* How many of the n lines at the end are kept: at most 100, and of those as many as
+ * are within LOG_BYTES, but at least one. */
+static size_t
+kept_lines(struct json_object *list, size_t n)
+{
+	size_t kept, bytes = 0;
+
+	for (kept = 0; kept < n && kept < LOG_LINES; kept++) {
+		bytes += (size_t)json_object_get_string_len(
+		    json_object_array_get_idx(list, n - 1 - kept));
+		if (bytes > LOG_BYTES && kept > 0)
+			break;
+	}
+	return kept;
+}
+
+/* The old lines and the new ones, of which the last. */
 static struct json_object *
 joined_log(const char *old, const struct agent_report *r)
 {
 	struct json_object *list = old != NULL ? json_tokener_parse(old) : NULL;
-	size_t i, n;
+	size_t i, n, kept;
 
 	if (list == NULL)
 		list = json_object_new_array();
@@ -176,8 +193,9 @@ joined_log(const char *old, const struct agent_report *r)
 		(void)json_object_array_add(
 		    list, json_object_new_string(r->log[i]));
 	n = list != NULL ? json_object_array_length(list) : 0;
-	if (n > LOG_LINES)
-		(void)json_object_array_del_idx(list, 0, n - LOG_LINES);
+	kept = kept_lines(list, n);
+	if (kept < n)
+		(void)json_object_array_del_idx(list, 0, n - kept);
 	return list;
 }
 

@@ -54,7 +54,7 @@ CREATE TABLE agent (
   location TEXT,
   provision_type TEXT,
   queues TEXT,                  -- JSON: list of names
-  log TEXT,                     -- JSON: list of lines, the last 100
+  log TEXT,                     -- JSON: list of lines, the last ones
   updated_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 

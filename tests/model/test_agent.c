@@ -108,6 +108,27 @@ Test(agent, keeps_the_last_hundred_lines_of_its_log)
 	db_read_end(f.svc.db, c);
 }
 
+Test(agent, keeps_no_more_of_its_log_than_a_quarter_of_a_megabyte)
+{
+	static char json[100100];
+	struct db_conn *c;
+	struct db_stmt *s;
+	size_t len;
+	int i;
+
+	memset(json, 'x', sizeof(json));
+	(void)memcpy(json, "{\"log\":[\"", 9);
+	(void)strcpy(json + 100009, "\"]}");
+	for (i = 0; i < 5; i++)
+		cr_assert_eq(put("a1", json), ERR_OK);
+	c = db_read(f.svc.db);
+	cr_assert_eq(db_query(c, &s, sql_log, "t", "a1"), ERR_OK);
+	(void)db_text(s, 0, &len);
+	cr_expect_eq(len, 2 * 100002 + 3, "two lines, %zu bytes", len);
+	db_end(s);
+	db_read_end(f.svc.db, c);
+}
+
 Test(agent, names_every_fault_of_its_report)
 {
 	static const char json[] = "{\"state\":5,\"queues\":[1],\"zzz\":1,"

@@ -23,8 +23,8 @@ void fixture_mkdir(char dir[64]);
 void fixture_rmdir(const char *dir);
 
 /* Submit body as an anonymous caller would; the verdict.  *id: its id. */
-enum job_verdict
-fixture_submit(struct fixture *f, const char *body, struct id *id);
+enum job_verdict fixture_submit(
+    struct fixture *f, const char *body, struct id *id);
 
 /* The job under id, which must exist. */
 struct job fixture_job(struct fixture *f, const struct id *id);

@@ -294,7 +294,9 @@ settle(struct broker *b, struct broker_conn *c, const struct broker_msg *m,
 	pthread_mutex_lock(&b->lock);
 	switch (sent) {
 	case SENT_CONFIRMED:
-		go_up(b);
+		/* An older message's, if the broker is blocked since. */
+		if (b->state != BROKER_BLOCKED)
+			go_up(b);
 		give_back(b, c);
 		break;
 	case SENT_REFUSED:

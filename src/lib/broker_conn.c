@@ -427,6 +427,9 @@ declare_and_publish(struct broker_conn *c, const struct broker_msg *m,
 	bool no_route;
 	enum sent s;
 
+	/* It would read nothing of it, and tell no more. */
+	if (c->blocked)
+		return SENT_BLOCKED;
 	if (!*declared && !declare(c, m->queue, deadline))
 		return declare_failed(c);
 	s = publish_once(c, m, &no_route, deadline);

@@ -200,6 +200,7 @@ job_submit(struct svc *s, const struct job_new *job, bool token,
 		return sub.verdict;
 	if (s->has_broker)
 		sub.publish_at = sub.now + OUTBOX_FIRST_TRY_MS;
+	item.publish_at = sub.publish_at;
 	*failure = db_write(s->db, submit_change, &sub);
 	if (*failure != ERR_OK)
 		return sub.verdict != JOB_OK ? sub.verdict : JOB_FAILED;

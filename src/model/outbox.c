@@ -18,10 +18,11 @@
 enum { SQL_SENT, SQL_AGAIN, SQL_DUE, SQL_CLAIM, SQL_WAITING };
 
 static const char *const sql[] = {
-    [SQL_SENT] = "UPDATE job SET publish_at = NULL WHERE id = $1",
-    [SQL_AGAIN] = "UPDATE job SET publish_at = $2 WHERE id = $1 "
-		  "AND publish_at IS NOT NULL",
-    [SQL_DUE] = "SELECT id, queue, body, state FROM job "
+    [SQL_SENT] = "UPDATE job SET publish_at = NULL "
+		 "WHERE id = $1 AND publish_at = $2",
+    [SQL_AGAIN] = "UPDATE job SET publish_at = $3 "
+		  "WHERE id = $1 AND publish_at = $2",
+    [SQL_DUE] = "SELECT id, queue, body, state, publish_at FROM job "
 		"WHERE publish_at <= $1 OR publish_at > $2 "
 		"ORDER BY publish_at LIMIT $3",
     [SQL_CLAIM] = "UPDATE job SET publish_at = $2 WHERE id = $1 "
@@ -32,6 +33,7 @@ static const char *const sql[] = {
 
 struct outcome {
 	struct id id;
+	int64_t claim; /* publish_at, unless somebody else has the job since */
 	int64_t again_at; /* 0: sent */
 };
 
@@ -41,20 +43,23 @@ note_change(struct db_conn *c, void *arg)
 	const struct outcome *o = arg;
 
 	if (o->again_at == 0)
-		return db_exec(c, NULL, sql[SQL_SENT], "t", o->id.text);
-	return db_exec(c, NULL, sql[SQL_AGAIN], "ti", o->id.text, o->again_at);
+		return db_exec(
+		    c, NULL, sql[SQL_SENT], "ti", o->id.text, o->claim);
+	return db_exec(
+	    c, NULL, sql[SQL_AGAIN], "tii", o->id.text, o->claim, o->again_at);
 }
 
 /* Nobody waits for this: should it be lost, the message is sent once more, and
  * its message_id tells. */
 static void
-note(struct svc *s, const struct id *id, int64_t again_at)
+note(struct svc *s, const struct outbox_item *item, int64_t again_at)
 {
 	struct outcome *o = malloc(sizeof(*o));
 
 	if (o == NULL)
 		return;
-	o->id = *id;
+	o->id = item->id;
+	o->claim = item->publish_at;
 	o->again_at = again_at;
 	(void)db_write_later(s->db, note_change, o);
 }
@@ -79,16 +84,17 @@ outbox_send(
 {
 	enum err e = publish(s, item, request_id);
 
-	note(s, &item->id, e == ERR_OK ? 0 : clock_now_ms() + AGAIN_MS);
+	note(s, item, e == ERR_OK ? 0 : clock_now_ms() + AGAIN_MS);
 }
 
 struct batch {
 	struct arena *arena;
 	int64_t now;
 	struct outbox_item items[BATCH];
+	int64_t due[BATCH];
 	size_t n;
 	int sent;
-	const char *culprit; /* the queue at whose message the broker was lost */
+	const char *culprit; /* queue whose message the broker was lost at */
 };
 
 /* What is due, taken for a while so that no other process sends it too. */
@@ -106,7 +112,9 @@ claim_change(struct db_conn *c, void *arg)
 	for (e = db_query(c, &s, sql[SQL_DUE], "iii", b->now,
 		 b->now + TOO_FAR_MS, (int64_t)BATCH);
 	     e == ERR_OK && b->n < BATCH; e = db_next(s)) {
+		b->due[b->n] = db_int(s, 4);
 		item = &b->items[b->n++];
+		item->publish_at = b->now + OUTBOX_FIRST_TRY_MS;
 		text = db_text(s, 0, &len);
 		(void)id_parse(text, len, &item->id);
 		text = db_text(s, 1, &len);
@@ -145,13 +153,17 @@ anything_due(struct svc *s, int64_t now)
 	return e == ERR_OK;
 }
 
-/* One of a batch.  A broker that is down refuses them all, and then the rest is given
- * back untried; one that is up may refuse the messages of one queue.  Should such a
- * queue be what brings it down, the others' messages are the next to go. */
+/*
+ * Item i of a batch.  A broker that is down refuses them all, and then the rest
+ * is given back untried; one that is up may refuse the messages of one queue.
+ * Should such a queue be what brings it down, the messages of the others keep
+ * their places before it, so that they are the next to go.
+ */
 static bool
-send_one(struct svc *s, struct batch *b, const struct outbox_item *item)
+send_one(struct svc *s, struct batch *b, size_t i)
 {
-	int64_t again_ms = AGAIN_MS;
+	const struct outbox_item *item = &b->items[i];
+	int64_t again_at = 0;
 	enum err e = ERR_BROKER;
 
 	if (item->body == NULL) {
@@ -163,9 +175,11 @@ send_one(struct svc *s, struct batch *b, const struct outbox_item *item)
 		else if (broker_state(s->broker) != BROKER_UP)
 			b->culprit = item->queue;
 	} else if (strcmp(b->culprit, item->queue) != 0) {
-		again_ms = 0;
+		again_at = b->due[i];
 	}
-	note(s, &item->id, e == ERR_OK ? 0 : clock_now_ms() + again_ms);
+	if (e != ERR_OK && again_at == 0)
+		again_at = clock_now_ms() + AGAIN_MS;
+	note(s, item, again_at);
 	return e == ERR_OK;
 }
 
@@ -187,7 +201,7 @@ outbox_sweep(struct svc *s, struct arena *a)
 	if (db_write(s->db, claim_change, b) != ERR_OK)
 		return -1;
 	for (i = 0; i < b->n; i++)
-		if (!send_one(s, b, &b->items[i]))
+		if (!send_one(s, b, i))
 			failed = true;
 	return failed ? -1 : b->sent;
 }
@@ -199,7 +213,8 @@ outbox_waiting(struct svc *s)
 	struct db_stmt *st;
 	int64_t n = -1;
 
-	if (db_query(c, &st, sql[SQL_WAITING], "i", OUTBOX_COUNT_MAX) == ERR_OK) {
+	if (db_query(c, &st, sql[SQL_WAITING], "i", OUTBOX_COUNT_MAX) ==
+	    ERR_OK) {
 		n = db_int(st, 0);
 		db_end(st);
 	}

@@ -15,6 +15,7 @@
 
 struct outbox_item {
 	struct id id;
+	int64_t publish_at; /* in the row: who sends it has it until then */
 	const char *queue;
 	const char *body;
 	size_t len;

@@ -59,11 +59,10 @@ install_packages()
 # wait_for SECONDS COMMAND...: until it succeeds.
 wait_for()
 {
-	wait_turns=$(($1 * 50))
+	wait_end=$(($(date +%s) + $1))
 	shift
 	while ! "$@"; do
-		wait_turns=$((wait_turns - 1))
-		[ "$wait_turns" -gt 0 ] || return 1
+		[ "$(date +%s)" -le "$wait_end" ] || return 1
 		sleep 0.02
 	done
 }
@@ -98,12 +97,50 @@ stop_one()
 	rm -f "$dir/pids/$1.pid"
 }
 
-nginx_pid()
+# Processes of a program that have something open below a directory of the instance:
+# these_of PROGRAM DIRECTORY
+these_of()
 {
-	[ -s "$dir/nginx.pid" ] || return 1
-	mkdir -p "$dir/pids"
-	cp "$dir/nginx.pid" "$dir/pids/nginx.pid"
-	pid_of nginx
+	find /proc/[0-9]*/exe -maxdepth 0 -lname "*/$1" 2>/dev/null |
+		while IFS=/ read -r _ _ these_pid _; do
+			find "/proc/$these_pid/fd" -lname "$2/*" 2>/dev/null |
+				grep -q . && printf '%s\n' "$these_pid"
+		done
+}
+
+# nginx with its workers, which outlive a master that was killed.
+nginx_pids()
+{
+	these_of nginx "$dir/logs"
+}
+
+no_nginx()
+{
+	[ -z "$(nginx_pids)" ]
+}
+
+# First after the requests at hand, then at once, then by force.
+stop_nginx()
+{
+	[ -d "$dir/logs" ] || return 0
+	for stop_signal in QUIT TERM KILL; do
+		stop_pids=$(nginx_pids)
+		[ -n "$stop_pids" ] || break
+		# shellcheck disable=SC2086 # one word for each pid
+		kill -s "$stop_signal" $stop_pids 2>/dev/null
+		wait_for 5 no_nginx && break
+	done
+	rm -f "$dir/nginx.pid"
+}
+
+epmd_pids()
+{
+	find /proc/[0-9]*/exe -maxdepth 0 -lname '*/epmd' 2>/dev/null |
+		while IFS=/ read -r _ _ these_pid _; do
+			tr '\0' '\n' 2>/dev/null <"/proc/$these_pid/environ" |
+				grep -qxF "HOME=$dir/rabbitmq" &&
+				printf '%s\n' "$these_pid"
+		done
 }
 
 stop_broker()
@@ -115,6 +152,10 @@ stop_broker()
 		ERL_EPMD_ADDRESS=127.0.0.1 \
 			ERL_EPMD_PORT=$(cat "$dir/rabbitmq/epmd-port") \
 			HOME=$dir/rabbitmq epmd -kill >/dev/null 2>&1
+		# It will not go while it believes in a node.
+		epmd_pids=$(epmd_pids)
+		# shellcheck disable=SC2086 # one word for each pid
+		[ -z "$epmd_pids" ] || kill $epmd_pids 2>/dev/null
 		rm -f "$dir/rabbitmq/epmd-port"
 	fi
 }
@@ -122,7 +163,7 @@ stop_broker()
 # Everything that up has started; quiet if nothing runs.
 stop_all()
 {
-	nginx_pid >/dev/null && stop_one nginx QUIT 5
+	stop_nginx
 	for stop_name in $responders; do
 		if pid=$(pid_of "$stop_name"); then
 			kill -s TERM "$pid" 2>/dev/null

@@ -320,16 +320,12 @@ usage(FILE *to, const char *name)
 
 /* To the log, or to the person who asked. */
 static void
-tell_fault(const char *name, bool check, const char *file, const char *text)
+tell_fault(const char *name, bool check, const char *text)
 {
-	const char *sep = file != NULL ? ": " : "";
-
-	if (file == NULL)
-		file = "";
 	if (check)
-		(void)fprintf(stderr, "%s: %s%s%s\n", name, file, sep, text);
+		(void)fprintf(stderr, "%s: %s\n", name, text);
 	else
-		log_error("%s%s%s", file, sep, text);
+		log_error("%s", text);
 }
 
 static bool
@@ -340,14 +336,11 @@ load(const char *name, bool check, struct conf **conf)
 	enum log_level i;
 
 	if (conf_load(conf, NULL, &fault) != ERR_OK) {
-		tell_fault(name, check, NULL, fault.text);
+		tell_fault(name, check, fault.text);
 		return false;
 	}
 	if (svc_check(*conf, &fault) != ERR_OK) {
-		tell_fault(name, check,
-		    conf_file(*conf) != NULL ? conf_file(*conf)
-					     : "configuration",
-		    fault.text);
+		tell_fault(name, check, fault.text);
 		conf_free(*conf);
 		return false;
 	}

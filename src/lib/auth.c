@@ -19,6 +19,9 @@ static const struct {
     {ROLE_AGENT, "agent"},
 };
 
+static const char login_first[] =
+    "Authentication is required for specified endpoint";
+
 #define N_ROLES (sizeof(role_names) / sizeof(role_names[0]))
 
 static bool
@@ -70,16 +73,21 @@ auth_check(const char *authorization, unsigned anonymous, unsigned roles,
 	if (authorization == NULL || authorization[0] == '\0') {
 		caller->roles = anonymous;
 		if (anonymous == 0)
-			return deny(denial, 401,
-			    "Authentication is required for specified "
-			    "endpoint");
+			return deny(denial, 401, login_first);
 		if ((anonymous & roles) == 0)
 			return deny_role(denial, roles, buf, buf_len);
 		return true;
 	}
-	if (strncmp(authorization, "Bearer ", 7) != 0)
+	if (strncmp(authorization, "Bearer", 6) != 0 ||
+	    (authorization[6] != ' ' && authorization[6] != '\0')) {
+		if (anonymous == 0)
+			return deny(denial, 401, login_first);
 		return deny_role(denial, roles, buf, buf_len);
-	token = authorization + 7;
+	}
+	/* A server in front may have cut the space off at the end. */
+	token = authorization + 6;
+	while (*token == ' ')
+		token++;
 	if (token[0] == '\0')
 		return deny(denial, 401, "Unauthorized");
 	if (!has_three_parts(token))

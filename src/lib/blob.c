@@ -319,7 +319,7 @@ read_all(int fd, char *p, size_t len)
 
 enum err
 blob_get(struct blob *b, const struct id *id, enum blob_name name,
-    struct arena *a, const char **buf, size_t *len)
+    struct arena *a, size_t max, const char **buf, size_t *len)
 {
 	char path[PATH_LEN], *p;
 	struct stat st;
@@ -340,6 +340,9 @@ blob_get(struct blob *b, const struct id *id, enum blob_name name,
 		log_errno("%s of %s: stat", names[name], id->text);
 		goto out;
 	}
+	e = ERR_TOOBIG;
+	if ((size_t)st.st_size > max)
+		goto out;
 	e = ERR_NOMEM;
 	if ((p = arena_alloc(a, (size_t)st.st_size + 1)) == NULL)
 		goto out;
@@ -356,6 +359,15 @@ blob_get(struct blob *b, const struct id *id, enum blob_name name,
 out:
 	(void)close(fd);
 	return e;
+}
+
+const char *
+blob_path(struct arena *a, const struct id *id, enum blob_name name)
+{
+	char path[PATH_LEN];
+
+	path_of(id, name, path);
+	return arena_dup(a, path, strlen(path));
 }
 
 enum err

@@ -29,11 +29,15 @@ void blob_close(struct blob *b);
 enum err blob_put(struct blob *b, const struct id *id, enum blob_name name,
     const void *buf, size_t len) __attribute__((warn_unused_result));
 
-/* The whole file, in arena memory and ended by NUL.  ERR_NOTFOUND, ERR_IO
- * (logged), ERR_NOMEM. */
+/* The whole file, in arena memory and ended by NUL.  ERR_TOOBIG if it has more than
+ * max bytes, ERR_NOTFOUND, ERR_IO (logged), ERR_NOMEM. */
 enum err blob_get(struct blob *b, const struct id *id, enum blob_name name,
-    struct arena *a, const char **buf, size_t *len)
+    struct arena *a, size_t max, const char **buf, size_t *len)
     __attribute__((warn_unused_result));
+
+/* Where the file is below DATA_PATH/jobs, for whoever sends it without us. */
+const char *blob_path(
+    struct arena *a, const struct id *id, enum blob_name name);
 
 /* Remove the file durably; ERR_OK also if there is none. */
 enum err blob_remove(struct blob *b, const struct id *id, enum blob_name name)

@@ -23,6 +23,13 @@ static const struct conf_key keys[] = {
 #undef CONF_ENUM
 };
 
+/* For messages: where a value stands. */
+struct place {
+	const char *file; /* NULL: an environment variable */
+	unsigned line, column;
+	const char *key;
+};
+
 struct conf {
 	struct arena *arena;
 	const char *file;
@@ -30,14 +37,8 @@ struct conf {
 		const char *text;
 		int64_t n;
 		bool set;
+		struct place at;
 	} values[CONF__MAX];
-};
-
-/* For messages: where a value stands. */
-struct place {
-	const char *file; /* NULL: an environment variable */
-	unsigned line, column;
-	const char *key;
 };
 
 const struct conf_key *
@@ -282,6 +283,7 @@ read_line(
 		if ((e = set_value(c, (enum conf_id)id, &v, &at, f)) != ERR_OK)
 			return e;
 		c->values[id].set = true;
+		c->values[id].at = at;
 	}
 	conf_text_skip(t, false);
 	if (t->p < t->end && *t->p != '\n') {
@@ -338,6 +340,7 @@ set_from_env(
 	char *end;
 
 	c->values[id].set = true;
+	c->values[id].at = at;
 	switch (keys[id].type) {
 	case CONF_INT:
 		errno = 0;
@@ -397,6 +400,7 @@ set_defaults(struct conf *c, struct conf_fault *f)
 		e = set_value(c, (enum conf_id)i, &v, &at, f);
 		if (e != ERR_OK)
 			return e;
+		c->values[i].at = at;
 	}
 	return ERR_OK;
 }
@@ -486,7 +490,8 @@ read_file(struct conf *c, const char *path, bool named, struct conf_fault *f)
 		return ERR_INVALID;
 	}
 	c->file = arena_dup(c->arena, path, strlen(path));
-	return read_text(c, path, text, len, f);
+	return c->file != NULL ? read_text(c, c->file, text, len, f)
+			       : ERR_NOMEM;
 }
 
 enum err
@@ -551,4 +556,11 @@ const char *
 conf_file(const struct conf *c)
 {
 	return c->file;
+}
+
+enum err
+conf_refuse(const struct conf *c, enum conf_id id, struct conf_fault *f,
+    const char *why, const char *remedy)
+{
+	return fault(f, &c->values[id].at, why, remedy);
 }

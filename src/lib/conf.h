@@ -71,6 +71,11 @@ bool conf_has_word(const struct conf *c, enum conf_id id, const char *word);
 /* False while the default is in force. */
 bool conf_is_set(const struct conf *c, enum conf_id id);
 
+/* For whoever judges a value further: fill *fault with where it stands, why it will not
+ * do, and the remedy.  Returns ERR_INVALID. */
+enum err conf_refuse(const struct conf *c, enum conf_id id,
+    struct conf_fault *fault, const char *why, const char *remedy);
+
 /* The file that was read, or NULL. */
 const char *conf_file(const struct conf *c);
 

@@ -121,6 +121,7 @@ lite_settings(struct lite *l)
 	(void)sqlite3_db_config(l->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
 	(void)sqlite3_busy_timeout(l->db, BUSY_TIMEOUT_MS);
 	return lite_script(l, "PRAGMA wal_autocheckpoint=0;"
+			      "PRAGMA journal_size_limit=16777216;"
 			      "PRAGMA synchronous=FULL;"
 			      "PRAGMA foreign_keys=ON;"
 			      "PRAGMA trusted_schema=OFF;"
@@ -163,6 +164,11 @@ lite_open(struct db_conn **out, const char *where, bool writes)
 		e = ERR_IO;
 		goto err;
 	}
+	/* For nobody but us; the log and its index get the rights of the file.  Never
+	 * one that exists: to close it would drop the locks of this process. */
+	rc = open(where, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (rc != -1)
+		(void)close(rc);
 	/* Reading connections may write the log's index, so none is opened
 	 * read-only; query_only keeps them from everything else. */
 	rc = sqlite3_open_v2(where, &l->db,

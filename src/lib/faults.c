@@ -17,6 +17,7 @@ faults_init(struct faults *f, struct arena *a)
 {
 	f->arena = a;
 	f->root = NULL;
+	f->n = 0;
 }
 
 bool
@@ -47,6 +48,9 @@ faults_add(struct faults *f, const char *text, ...)
 	const char *key, *next;
 	va_list ap;
 
+	if (f->n == FAULTS_MAX)
+		return;
+	f->n++;
 	if (f->root == NULL) {
 		f->root = json_object_new_object();
 		if (f->root == NULL ||

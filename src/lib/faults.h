@@ -15,7 +15,12 @@ struct json_object;
 struct faults {
 	struct arena *arena;
 	struct json_object *root; /* NULL while there are none */
+	unsigned n;
 };
+
+/* Beyond so many none is noted: one is enough for a refusal, and a hostile body may
+ * hold a million. */
+#define FAULTS_MAX 100
 
 void faults_init(struct faults *f, struct arena *a);
 bool faults_any(const struct faults *f);

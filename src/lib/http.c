@@ -208,6 +208,17 @@ reply_json(struct req *r, int status, const char *json, size_t len)
 }
 
 int
+reply_file(struct req *r, const char *type, const char *path)
+{
+	char *header = arena_printf(
+	    r->arena, "X-Accel-Redirect: " HTTP_FILES "%s\r\n", path);
+
+	if (header == NULL)
+		return reply_err(r, ERR_NOMEM);
+	return reply(r, 200, type, header, "", 0);
+}
+
+int
 reply_text(struct req *r, int status, const char *text)
 {
 	return reply(

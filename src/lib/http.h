@@ -86,6 +86,14 @@ int reply(struct req *r, int status, const char *type, const char *headers,
     const char *body, size_t len);
 int reply_json(struct req *r, int status, const char *json, size_t len);
 int reply_text(struct req *r, int status, const char *text);
+
+/* Where the web server finds DATA_PATH/jobs for us, hidden from clients. */
+#define HTTP_FILES "/_testflinger_files/"
+
+/* 200 with the file at path below DATA_PATH/jobs, sent by the web server
+ * (X-Accel-Redirect), so that a slow client holds nothing of ours. */
+int reply_file(struct req *r, const char *type, const char *path);
+
 int reply_empty(struct req *r, int status);
 
 /* {"detail":{},"message":…}, the message as in printf. */

@@ -585,6 +585,74 @@ js_member_tree(struct js_doc *doc, const struct js_member *m)
 	return tree_of(doc->arena, m->value.p, m->value.len);
 }
 
+const char *
+js_string(struct arena *a, const struct js_member *m, size_t *len)
+{
+	char *p = arena_alloc(a, m->value.len);
+
+	if (p == NULL)
+		return NULL;
+	*len = m->value.len - 2;
+	if (memchr(m->value.p, '\\', m->value.len) == NULL)
+		memcpy(p, m->value.p + 1, *len);
+	else
+		*len = decode(p, (const unsigned char *)m->value.p + 1, *len);
+	p[*len] = '\0';
+	return p;
+}
+
+/* The length of the value at p, which was scanned before. */
+static size_t
+value_len(const char *p, const char *end)
+{
+	const char *s = p;
+	size_t depth = 0;
+	bool quoted = false;
+
+	for (; s < end; s++) {
+		if (quoted) {
+			if (*s == '\\')
+				s++;
+			else if (*s == '"')
+				quoted = false;
+		} else if (*s == '"') {
+			quoted = true;
+		} else if (*s == '[' || *s == '{') {
+			depth++;
+		} else if (depth > 0 && (*s == ']' || *s == '}')) {
+			depth--;
+		} else if (depth == 0 && strchr(",] \t\r\n", *s) != NULL) {
+			break;
+		}
+	}
+	return (size_t)(s - p);
+}
+
+bool
+js_element(struct js_span *rest, struct js_member *out)
+{
+	static const char between[] = "[, \t\r\n";
+	const char *p = rest->p, *end = p + rest->len;
+	bool first = *p == '[';
+
+	/* An opening bracket is the array's own before the first element only. */
+	for (; p < end && strchr(between, *p) != NULL; p++) {
+		if (*p == '[' && !first)
+			break;
+		if (*p == '[')
+			first = false;
+	}
+	if (p == end || *p == ']')
+		return false;
+	*out = (struct js_member){
+	    .value = {p, value_len(p, end)},
+	    .kind = kind_of((unsigned char)*p),
+	};
+	p += out->value.len;
+	*rest = (struct js_span){p, (size_t)(end - p)};
+	return true;
+}
+
 void
 js_put_string(struct buf *b, const char *s, size_t len)
 {

@@ -72,6 +72,15 @@ struct json_object *js_tree(struct js_doc *doc);
 struct json_object *js_member_tree(
     struct js_doc *doc, const struct js_member *m);
 
+/* A string value decoded, ended by NUL, in arena memory; it may hold others.  NULL
+ * without memory. */
+const char *js_string(struct arena *a, const struct js_member *m, size_t *len);
+
+/* The elements of an array that was scanned, one for each call: *rest is the
+ * array's span before the first call, and out gets value and kind.  False after
+ * the last. */
+bool js_element(struct js_span *rest, struct js_member *out);
+
 /* Append the len bytes at s, valid UTF-8, as a JSON string with its quotes. */
 void js_put_string(struct buf *b, const char *s, size_t len);
 

@@ -138,15 +138,6 @@ svc_close(struct svc *s)
 	*s = (struct svc){.conf = s->conf};
 }
 
-static enum err
-fault(
-    struct conf_fault *f, const char *key, const char *why, const char *remedy)
-{
-	(void)snprintf(
-	    f->text, sizeof(f->text), "%s: %s; %s", key, why, remedy);
-	return ERR_INVALID;
-}
-
 enum err
 svc_check(const struct conf *conf, struct conf_fault *f)
 {
@@ -157,23 +148,25 @@ svc_check(const struct conf *conf, struct conf_fault *f)
 	enum err e;
 
 	if (conf_str(conf, CONF_DATA_PATH)[0] != '/')
-		return fault(f, "DATA_PATH", "is not an absolute path",
+		return conf_refuse(conf, CONF_DATA_PATH, f,
+		    "is not an absolute path",
 		    "write it with its leading slash");
 	if (state[0] != '\0' && strncmp(state, "sqlite:/", 8) != 0)
-		return fault(f, "STATE_URI",
+		return conf_refuse(conf, CONF_STATE_URI, f,
 		    "is not sqlite: and an absolute path",
 		    "write STATE_URI = 'sqlite:/path/to/state.db' or leave it "
 		    "empty");
 	uri = malloc(sizeof(*uri));
 	if (uri == NULL)
-		return fault(f, "AMQP_URI", "out of memory", "free some");
+		return conf_refuse(
+		    conf, CONF_AMQP_URI, f, "out of memory", "free some");
 	e = amqp_uri_parse(uri, conf_str(conf, CONF_AMQP_URI), &why, &offset);
 	free(uri);
 	if (e == ERR_OK)
 		return ERR_OK;
 	(void)snprintf(words, sizeof(words), "%s at column %zu of the address",
 	    why, offset + 1);
-	return fault(f, "AMQP_URI", words,
+	return conf_refuse(conf, CONF_AMQP_URI, f, words,
 	    "write amqp://user:password@host:5672/vhost, or leave it empty for "
 	    "no broker");
 }

@@ -50,8 +50,12 @@ decode(struct arena *a, const char *s, size_t len, bool plus, const char **out)
 			continue;
 		}
 		if (len - i < 3 || (hi = hex_value(s[i + 1])) == -1 ||
-		    (lo = hex_value(s[i + 2])) == -1)
-			return ERR_INVALID;
+		    (lo = hex_value(s[i + 2])) == -1) {
+			if (!plus)
+				return ERR_INVALID;
+			p[n++] = s[i]; /* of a query: a percent sign */
+			continue;
+		}
 		p[n++] = (char)(hi * 16 + lo);
 		i += 2;
 	}
@@ -82,9 +86,10 @@ add_segment(struct uri *u, struct arena *a, const char *s, size_t len)
 		return ERR_OK;
 	if ((e = decode(a, s, len, false, &text)) != ERR_OK)
 		return e;
-	if (strcmp(text, ".") == 0 || strcmp(text, "..") == 0 ||
-	    strchr(text, '/') != NULL)
+	if (strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
 		return ERR_INVALID;
+	if (strchr(text, '/') != NULL)
+		return ERR_NOTFOUND;
 	u->segments[u->n_segments++] = text;
 	return ERR_OK;
 }

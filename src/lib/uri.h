@@ -26,9 +26,11 @@ struct uri {
  * passes $request_uri; an absolute form ("http://host/…") is read from its
  * path on.  The path is split at "/" first and each segment decoded once
  * (RFC 3986, section 2.1); empty segments are dropped, so a doubled or final
- * slash does not matter.  In the query "+" is a space.
- * ERR_INVALID: a bad percent escape, invalid UTF-8, a control character (NUL
- * too), or a segment that is "." or ".." or holds a decoded "/"; ERR_NOMEM.
+ * slash does not matter.  In the query "+" is a space, and a percent sign that begins
+ * no escape is one.
+ * ERR_INVALID: a bad percent escape in the path, invalid UTF-8, a control character
+ * (NUL too), or a segment that is "." or ".."; ERR_NOTFOUND: a segment that holds a
+ * decoded "/", which no path of ours does; ERR_NOMEM.
  */
 enum err uri_parse(struct uri *u, struct arena *a, const char *target,
     size_t len) __attribute__((warn_unused_result));

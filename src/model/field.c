@@ -5,7 +5,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <json-c/json.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,17 +19,15 @@ const char *
 field_string(struct js_doc *doc, const struct js_member *m, const char **out,
     size_t *len)
 {
-	struct json_object *v;
+	const char *s;
 
 	if (m->kind == JS_NULL)
 		return FIELD_NULL;
 	if (m->kind != JS_STRING)
 		return FIELD_NOT_STRING;
-	v = js_member_tree(doc, m);
-	if (v == NULL)
+	if ((s = js_string(doc->arena, m, len)) == NULL)
 		return no_memory;
-	*out = json_object_get_string(v);
-	*len = (size_t)json_object_get_string_len(v);
+	*out = s;
 	return NULL;
 }
 
@@ -134,11 +131,25 @@ bool_word(const char *s, bool *out)
 	return false;
 }
 
+static bool
+exactly_0_or_1(const char *p, size_t len, bool *out)
+{
+	char text[NUMBER_LEN_MAX + 1];
+	double d;
+
+	if (len > NUMBER_LEN_MAX)
+		return false;
+	memcpy(text, p, len);
+	text[len] = '\0';
+	d = strtod(text, NULL);
+	*out = d == 1.0;
+	return d == 0.0 || d == 1.0;
+}
+
 const char *
 field_bool(struct js_doc *doc, const struct js_member *m, bool *out)
 {
 	const char *s, *why;
-	int64_t n;
 	size_t len;
 
 	switch (m->kind) {
@@ -148,10 +159,8 @@ field_bool(struct js_doc *doc, const struct js_member *m, bool *out)
 		*out = m->value.p[0] == 't';
 		return NULL;
 	case JS_NUMBER:
-		if (number(m->value.p, m->value.len, &n) != NULL ||
-		    (n != 0 && n != 1))
+		if (!exactly_0_or_1(m->value.p, m->value.len, out))
 			return FIELD_NOT_BOOL;
-		*out = n == 1;
 		return NULL;
 	case JS_STRING:
 		if ((why = field_string(doc, m, &s, &len)) != NULL)
@@ -306,10 +315,11 @@ bool
 field_strings(struct js_doc *doc, const struct js_member *m, const char *key,
     struct faults *f, const char ***out, size_t *n)
 {
-	struct json_object *list, *v;
-	const char **strings;
+	struct js_span rest = m->value;
+	struct js_member element;
+	const char **strings, *why;
 	char index[24];
-	size_t i, count;
+	size_t i, len, count = 0;
 	bool good = true;
 
 	if (m->kind != JS_ARRAY) {
@@ -317,22 +327,20 @@ field_strings(struct js_doc *doc, const struct js_member *m, const char *key,
 		    key, NULL);
 		return false;
 	}
-	list = js_member_tree(doc, m);
-	count = list != NULL ? json_object_array_length(list) : 0;
+	while (js_element(&rest, &element))
+		count++;
 	strings = arena_alloc(doc->arena, (count + 1) * sizeof(*strings));
-	if (list == NULL || strings == NULL) {
+	if (strings == NULL) {
 		faults_add(f, no_memory, key, NULL);
 		return false;
 	}
-	for (i = 0; i < count; i++) {
-		v = json_object_array_get_idx(list, i);
-		if (json_object_is_type(v, json_type_string)) {
-			strings[i] = json_object_get_string(v);
+	rest = m->value;
+	for (i = 0; js_element(&rest, &element); i++) {
+		why = field_string(doc, &element, &strings[i], &len);
+		if (why == NULL)
 			continue;
-		}
 		(void)snprintf(index, sizeof(index), "%zu", i);
-		faults_add(f, v == NULL ? FIELD_NULL : FIELD_NOT_STRING, key,
-		    index, NULL);
+		faults_add(f, why, key, index, NULL);
 		good = false;
 	}
 	if (!good)

@@ -9,6 +9,9 @@
 #include "field.h"
 #include "job.h"
 
+/* A file of more bytes is not read, but left to the web server. */
+#define SMALL_MAX ((size_t)128 * 1024)
+
 enum { SQL_REPORT, SQL_SEED, SQL_KIND, SQL_VIEW };
 
 /* A state posted to a job that has ended, or "waiting", changes no state. */
@@ -62,47 +65,53 @@ result_is_report(const struct js_doc *doc)
 	return true;
 }
 
-static bool
-is_phase(const char *key)
+/* Where the phase stands in the table; N_PHASES: nowhere. */
+static size_t
+phase_of(const char *key)
 {
 	size_t i;
 
 	for (i = 0; i < N_PHASES; i++)
 		if (strcmp(phases[i], key) == 0)
-			return true;
-	return false;
+			break;
+	return i;
 }
 
-/* status: exit codes by phase, written anew as plain integers. */
+/* status: exit codes by phase, the last of each, written anew as plain integers. */
 static enum err
 read_status(struct js_doc *doc, const struct js_member *m, struct faults *f,
     struct result_report *out)
 {
+	int64_t codes[N_PHASES] = {0};
+	bool given[N_PHASES] = {false};
 	struct js_doc in;
 	struct buf b;
 	const char *why;
-	int64_t code = 0;
-	size_t i;
+	size_t i, phase;
 
 	if ((why = field_object(doc, m, &in)) != NULL) {
 		faults_add(f, why, m->key, NULL);
 		return ERR_OK;
 	}
-	buf_init(&b, doc->arena, m->value.len + 16);
-	buf_char(&b, '{');
 	for (i = 0; i < in.n_members; i++) {
-		if (!is_phase(in.members[i].key)) {
+		phase = phase_of(in.members[i].key);
+		if (phase == N_PHASES) {
 			faults_add(f, BAD_PHASE, "status", in.members[i].key,
 			    "key", NULL);
 			continue;
 		}
-		why = field_int(&in, &in.members[i], &code);
+		given[phase] = true;
+		why = field_int(&in, &in.members[i], &codes[phase]);
 		if (why != NULL)
 			faults_add(
 			    f, why, "status", in.members[i].key, "value", NULL);
-		buf_printf(&b, "%s\"%s\":%lld", b.len > 1 ? "," : "",
-		    in.members[i].key, (long long)code);
 	}
+	buf_init(&b, doc->arena, 256);
+	buf_char(&b, '{');
+	for (i = 0; i < N_PHASES; i++)
+		if (given[i])
+			buf_printf(&b, "%s\"%s\":%lld", b.len > 1 ? "," : "",
+			    phases[i], (long long)codes[i]);
 	buf_char(&b, '}');
 	out->status = b.p;
 	out->status_len = b.len;
@@ -243,12 +252,10 @@ put_status(struct buf *b, const char *text, size_t len)
 
 	if (js_scan(&status, b->arena, text, len, &fault) != ERR_OK)
 		return ERR_NOMEM;
-	for (i = 0; i < status.n_members; i++) {
-		m = &status.members[i];
-		if (js_find(&status, m->key) == m)
-			buf_printf(b, ",\"%s_status\":%.*s", m->key,
+	for (i = 0; i < N_PHASES; i++)
+		if ((m = js_find(&status, phases[i])) != NULL)
+			buf_printf(b, ",\"%s_status\":%.*s", phases[i],
 			    (int)m->value.len, m->value.p);
-	}
 	return ERR_OK;
 }
 
@@ -300,21 +307,27 @@ look_up(struct svc *s, const struct id *id, struct buf *b, enum shown *out)
 
 enum err
 result_read(struct svc *s, struct arena *a, const struct id *id,
-    const char **json, size_t *len)
+    struct result_shown *out)
 {
 	enum shown shown;
 	struct buf b;
 	enum err e;
 
+	*out = (struct result_shown){.file = NULL};
 	buf_init(&b, a, 256);
 	e = look_up(s, id, &b, &shown);
 	if (e != ERR_OK)
 		return e;
 	if (shown == SHOW_NOTHING)
 		return ERR_NOTFOUND;
-	if (shown == SHOW_FILE)
-		return blob_get(s->blob, id, BLOB_RESULT, a, json, len);
-	*json = b.p;
-	*len = b.len;
-	return ERR_OK;
+	out->json = b.p;
+	out->len = b.len;
+	if (shown == SHOW_VIEW)
+		return ERR_OK;
+	e = blob_get(
+	    s->blob, id, BLOB_RESULT, a, SMALL_MAX, &out->json, &out->len);
+	if (e != ERR_TOOBIG)
+		return e;
+	out->file = blob_path(a, id, BLOB_RESULT);
+	return out->file != NULL ? ERR_OK : ERR_NOMEM;
 }

@@ -57,8 +57,16 @@ enum err result_seed_put(struct svc *s, const struct id *id, struct js_doc *doc,
     const char *json, size_t len, bool has_job)
     __attribute__((warn_unused_result));
 
-/* The result to show, JSON in arena memory.  ERR_NOTFOUND: nothing yet. */
+/* What there is to show: JSON in arena memory, or, of a big seed result, the path of
+ * its file as blob_path() tells it. */
+struct result_shown {
+	const char *json;
+	size_t len;
+	const char *file; /* NULL: json is it */
+};
+
+/* ERR_NOTFOUND: nothing yet. */
 enum err result_read(struct svc *s, struct arena *a, const struct id *id,
-    const char **json, size_t *len) __attribute__((warn_unused_result));
+    struct result_shown *out) __attribute__((warn_unused_result));
 
 #endif /* !RESULT_H */

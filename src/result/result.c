@@ -67,16 +67,17 @@ result_post(struct worker *w, struct req *r)
 int
 result_get(struct worker *w, struct req *r)
 {
-	const char *json;
-	size_t len;
+	struct result_shown shown;
 	enum err e;
 
 	if (!route_id(r))
 		return r->status;
-	e = result_read(w->svc, r->arena, &r->id, &json, &len);
+	e = result_read(w->svc, r->arena, &r->id, &shown);
 	if (e == ERR_NOTFOUND)
 		return reply_empty(r, 204);
 	if (e != ERR_OK)
 		return reply_err(r, e);
-	return reply_json(r, 200, json, len);
+	if (shown.file != NULL)
+		return reply_file(r, "application/json", shown.file);
+	return reply_json(r, 200, shown.json, shown.len);
 }

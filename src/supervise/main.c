@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -44,7 +45,7 @@ static struct supervisor {
 	const char *program; /* of the children */
 	char **argv; /* theirs */
 	pid_t pid; /* our own */
-	const char *status_file; /* NULL: none */
+	int status_fd; /* -1: none */
 	int stop_s;
 	sigset_t signals;
 	unsigned n;
@@ -56,27 +57,25 @@ static struct supervisor {
 	bool roll_failed;
 } sv = {.program = "",
     .argv = (char *[]){NULL},
+    .status_fd = -1,
     .stop_s = STOP_S,
     .n = 1,
     .rolling = -1};
 
+/* In place and always as long, so that a full disk does not keep it from being
+ * told. */
 static void
 write_status(void)
 {
-	char tmp[4096];
-	FILE *f;
+	char text[32];
+	int n;
 
-	if (sv.status_file == NULL || snprintf(tmp, sizeof(tmp), "%s.new",
-					  sv.status_file) >= (int)sizeof(tmp))
+	if (sv.status_fd == -1)
 		return;
-	f = fopen(tmp, "we");
-	if (f == NULL) {
-		log_errno("cannot write %s", tmp);
-		return;
-	}
-	(void)fprintf(f, "%u %s\n", sv.rolls, sv.roll_failed ? "failed" : "ok");
-	if (fclose(f) != 0 || rename(tmp, sv.status_file) != 0)
-		log_errno("cannot write %s", sv.status_file);
+	n = snprintf(text, sizeof(text), "%10u %-6s\n", sv.rolls,
+	    sv.roll_failed ? "failed" : "ok");
+	if (pwrite(sv.status_fd, text, (size_t)n, 0) != n)
+		log_errno("cannot write the status");
 }
 
 /* In the child: an ordinary process again, that ends when we do. */
@@ -138,6 +137,7 @@ static void
 roll_end(bool failed)
 {
 	sv.rolling = -1;
+	sv.roll_again = sv.roll_again && !failed;
 	sv.roll_failed = failed;
 	sv.rolls++;
 	write_status();
@@ -169,7 +169,7 @@ roll_next(void)
 	if (c->pid == 0 || c->retry_ms != 0) {
 		c->pid = c->old;
 		c->old = 0;
-		c->retry_ms = 0;
+		c->retry_ms = c->ready_by_ms = 0;
 		roll_end(true);
 	}
 }
@@ -403,7 +403,12 @@ read_options(int argc, char **argv)
 				return false;
 			break;
 		case 's':
-			sv.status_file = optarg;
+			sv.status_fd = open(optarg,
+			    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+			if (sv.status_fd == -1) {
+				log_errno("cannot write %s", optarg);
+				return false;
+			}
 			break;
 		case 't':
 			if (!positive(optarg, 86400, &sv.stop_s))

@@ -208,7 +208,7 @@ for tool in amqp-consume amqp-declare-queue /usr/sbin/rabbitmq-server; do
 done
 broker=
 # The broker that broker_again has started is ours to end.
-trap 'cleanup; [ -z "$broker" ] || kill -KILL "$broker" 2>/dev/null' EXIT
+trap '[ -z "$broker" ] || kill -KILL "$broker" 2>/dev/null; cleanup' EXIT
 start main --rabbitmq
 main_url=$url
 amqp=$(amqp_url_of main)

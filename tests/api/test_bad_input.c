@@ -229,8 +229,7 @@ Test(test_bad_input, is_400_or_404_for_paths_it_cannot_read)
 	    "/v1/job/%ff", "/v1/job/%c0%80", "/v1/job/%00",
 	    "/v1/agents/data/%0a", "/v1/agents/data/..%2f..%2fetc",
 	    "/v1/job/../../../etc/passwd", "/v1/%2e%2e/job", "/../v1",
-	    "/v1/job?queue=%ff&agent=a", "/v1/job?queue=q&agent=%00",
-	    "/v1/job?queue=%zz&agent=a"};
+	    "/v1/job?queue=%ff&agent=a", "/v1/job?queue=q&agent=%00"};
 	const struct answer *a;
 	size_t i;
 

@@ -109,21 +109,39 @@ test_full_disk() {
 	disk="$scratch/disk"
 	mkdir "$disk"
 	if [ -z "${TF_OWN_MOUNTS-}" ] ||
-		! mount -t tmpfs -o size=8m,mode=1777 tmpfs "$disk"; then
+		! mount -t tmpfs -o size=16m,mode=1777 tmpfs "$disk"; then
 		skip "a full disk" "this user may not mount a tmpfs"
 		return
 	fi
-	start full --set "DATA_PATH=$disk/data" --set DISK_FREE_MIN=0
+	# All of the instance is there, as spawn/up lays it out.
+	chmod 755 "$disk"
+	instances="$instances full"
+	"$top/spawn/up" --no-install --port 0 --dir "$disk/full" \
+		--set DISK_FREE_MIN=0 >"$scratch/full.up" 2>&1 || {
+		not_ok "the instance on the small disk starts" \
+			"$(cat "$scratch/full.up")"
+		finish
+	}
+	url=$(cat "$disk/full/url")
 	big=$(head -c 400000 /dev/zero | tr '\0' x)
 	printf '{"job_queue":"full","big":"%s"}' "$big" >"$scratch/big.json"
+	printf '{"job_queue":"full"}' >"$scratch/small.json"
+	head -c 4000000 /dev/zero | tr '\0' 1 >"$scratch/long.json"
+	long=/v1/result/00000000-0000-0000-0000-0000000000ac
+	equal "a long result is kept" 200 "$(post "$long" "@$scratch/long.json")"
 	result=/v1/result/00000000-0000-0000-0000-0000000000aa
 	equal "a result is kept" 200 "$(post "$result" '{"old":1.10}')"
 	equal "a job is kept" 200 "$(post /v1/job '{"job_queue":"full"}')"
 	id=$(answer | id_in)
 	# dd ends with "no space left": that is the point.
 	dd if=/dev/zero of="$disk/fill" bs=4096 2>/dev/null
-	check_refused "a job on a full disk" /v1/job
-	check_refused "a result on a full disk" "$result"
+	for size in big small; do
+		body=$scratch/$size.json
+		check_refused "a $size job on a full disk" /v1/job
+		check_refused "a $size result on a full disk" "$result"
+	done
+	equal "a slow reader gets a long result whole on a full disk" \
+		"$(cksum <"$scratch/long.json")" "$(read_slowly "$long" | cksum)"
 	equal "a result is read on a full disk" 200 "$(get "$result")"
 	equal "the old result is whole" '{"old":1.10}' "$(answer)"
 	equal "a job is read on a full disk" 200 "$(get "/v1/job/$id")"
@@ -134,11 +152,19 @@ test_full_disk() {
 	equal "each accepted job is handed out, and nothing else" "$id
 $new" "$(take_all full)"
 	equal "no temporary file is left" "" \
-		"$(find "$disk/data/tmp" -type f)"
+		"$(find "$disk/full/data/tmp" -type f)"
 	equal "the store is sound after it" ok \
-		"$(sqlite3 "$disk/data/state.db" 'PRAGMA integrity_check')"
-	stop full
-	umount "$disk"
+		"$(sqlite3 "$disk/full/data/state.db" 'PRAGMA integrity_check')"
+	dd if=/dev/zero of="$disk/fill" bs=4096 2>/dev/null
+	if "$top/spawn/restart" --dir "$disk/full" >"$scratch/restart.out" 2>&1; then
+		ok "the responders are replaced on a full disk"
+	else
+		not_ok "the responders are replaced on a full disk" \
+			"$(cat "$scratch/restart.out")"
+	fi
+	"$top/spawn/down" --dir "$disk/full" >/dev/null 2>&1
+	equal "down leaves nothing on a full disk" 0 \
+		"$(umount "$disk" 2>&1 | wc -l)"
 }
 
 # 503 with Retry-After, in JSON.
@@ -147,10 +173,32 @@ check_refused() {
 		"$(curl --silent --max-time 20 --dump-header "$scratch/head" \
 			--output "$scratch/answer" --write-out '%{http_code}' \
 			--header 'Content-Type: application/json' \
-			--data-binary "@$scratch/big.json" "$url$2")"
+			--data-binary "@$body" "$url$2")"
 	like "$1: the refusal has Retry-After" '*[Rr]etry-[Aa]fter: [1-9]*' \
 		"$(cat "$scratch/head")"
 	like "$1: the refusal is JSON" '{"detail":{},"message":"*' "$(answer)"
+}
+
+# The body of PATH, read through a small buffer after a pause.
+read_slowly() {
+	/usr/bin/python3 -c '
+import socket, sys, time
+host, path = sys.argv[1].split("//")[1], sys.argv[2]
+name, port = host.rsplit(":", 1)
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+s.settimeout(20)
+s.connect(("127.0.0.1", int(port)))
+s.sendall(("GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+           % path).encode())
+time.sleep(1)
+all = b""
+while True:
+    part = s.recv(65536)
+    if not part:
+        break
+    all += part
+sys.stdout.buffer.write(all.split(b"\r\n\r\n", 1)[1])' "$url" "$1"
 }
 
 # Send half of a body to PATH and break the connection.
@@ -191,7 +239,8 @@ test_held_store() {
 	equal "a job is kept before the store is held" 200 \
 		"$(post /v1/job '{"job_queue":"held"}')"
 	id=$(answer | id_in)
-	printf '{"job_queue":"held","n":2}' >"$scratch/big.json"
+	printf '{"job_queue":"held","n":2}' >"$scratch/held.json"
+	body=$scratch/held.json
 	hold_lock
 	begun=$(date +%s%N)
 	check_refused "a job while the store is held" /v1/job

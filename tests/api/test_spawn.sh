@@ -30,6 +30,24 @@ up() {
 		>"$scratch/$up_name.up" 2>&1
 }
 
+# A client that keeps its connection and does not ask twice, until $scratch/go is
+# gone; a line for each answer.
+keep_alive() {
+	/usr/bin/python3 -c '
+import http.client, os, sys
+host, path, go = sys.argv[1].split("//")[1], sys.argv[2], sys.argv[3]
+c = http.client.HTTPConnection(host, timeout=20)
+while os.path.exists(go):
+    try:
+        c.request("GET", path)
+        r = c.getresponse()
+        r.read()
+        print(r.status)
+    except (OSError, http.client.HTTPException) as e:
+        print(repr(e))
+        c.close()' "$url" "$1" "$scratch/go"
+}
+
 test_restart() {
 	start main
 	old=$(pids_of main tf-job)
@@ -45,7 +63,12 @@ test_restart() {
 				>>"$scratch/codes"
 		done &
 	done
+	for n in 1 2; do
+		keep_alive /v1/result/00000000-0000-0000-0000-0000000000ee \
+			>"$scratch/kept.$n" &
+	done
 	within 10 test -s "$scratch/codes"
+	within 10 test -s "$scratch/kept.1"
 	for n in 1 2 3; do
 		"$top/spawn/restart" --dir "$scratch/main" \
 			>"$scratch/restart.out" 2>&1
@@ -61,6 +84,8 @@ test_restart() {
 	fi
 	equal "no request was refused meanwhile" "" \
 		"$(grep -vxE '200|204' "$scratch/codes" | sort | uniq -c)"
+	equal "nor a kept connection broken" 204 \
+		"$(sort -u "$scratch/kept.1" "$scratch/kept.2")"
 	submitted=$(grep -cx 200 "$scratch/codes")
 	equal "each accepted job is there" "$submitted" \
 		"$(sqlite3 "$scratch/main/data/state.db" 'SELECT count(*) FROM job')"
@@ -96,10 +121,15 @@ test_again() {
 	equal "a port that is taken is refused" 1 $?
 	like "with the remedy" '*--port 0*' "$(cat "$scratch/second.up")"
 	equal "and leaves nothing running" "" "$(processes_of second)"
+	up main --port "$port" --set WORKERS=-1
+	equal "up with a bad value is refused" 1 $?
+	equal "and leaves alone what runs" 204 "$(get "/v1/job/$kept")"
 	up second --port 0
 	equal "two instances run side by side" 0 $?
-	equal "one does not know the other's jobs" 204 \
-		"$(url=$(cat "$scratch/second/url") && get "/v1/job/$kept")"
+	main_url=$url
+	url=$(cat "$scratch/second/url")
+	equal "one does not know the other's jobs" 204 "$(get "/v1/job/$kept")"
+	url=$main_url
 }
 
 test_refusals() {
@@ -115,6 +145,58 @@ test_refusals() {
 	up refused --no-such-option
 	equal "an unknown option is a usage error" 2 $?
 	equal "nothing runs after a refusal" "" "$(processes_of refused)"
+}
+
+# nginx must not outlive its instance, whatever has become of its master.
+test_orphans() {
+	start orphans
+	port=${url##*:}
+	kill -KILL "$(cat "$scratch/orphans/nginx.pid")"
+	stop orphans
+	equal "down finds the workers of an nginx that was killed" "" \
+		"$(processes_of orphans)"
+	up orphans --port "$port"
+	equal "and the port is free" 0 $?
+	# A client that never ends its body.
+	(
+		printf 'POST /v1/job HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n'
+		sleep 60
+	) | curl --silent --max-time 60 "telnet://127.0.0.1:$port" >/dev/null &
+	slow=$!
+	within 10 grep -q . "$scratch/orphans/url"
+	stop orphans
+	equal "down does not wait for a client that never ends" "" \
+		"$(processes_of orphans)"
+	kill "$slow" 2>/dev/null
+	wait "$slow" 2>/dev/null
+}
+
+test_data_path() {
+	start elsewhere --set "DATA_PATH=$scratch/other/data"
+	equal "DATA_PATH may be anywhere" 200 "$(post /v1/job "$job")"
+	head -c 200000 /dev/zero | tr '\0' 1 >"$scratch/big.json"
+	result=/v1/result/00000000-0000-0000-0000-0000000000ab
+	equal "a big result is kept" 200 "$(post "$result" "@$scratch/big.json")"
+	equal "a big result comes from there" 200 "$(get "$result")"
+	equal "whole" "$(cksum <"$scratch/big.json")" "$(answer | cksum)"
+	equal "and as JSON" application/json \
+		"$(curl --silent --output /dev/null --write-out \
+			'%{content_type}' "$url$result")"
+	equal "its place is hidden" 404 \
+		"$(get /_testflinger_files/00/00000000-0000-0000-0000-0000000000ab/result.json)"
+	equal "the store is for its owner alone" 600 \
+		"$(stat -c %a "$scratch/other/data/state.db")"
+	up elsewhere --port 0 --set "DATA_PATH=$scratch/other/data" --fresh
+	equal "--fresh empties no directory that is not its own" 1 $?
+	stop elsewhere
+	mkdir "$scratch/foreign"
+	chmod 555 "$scratch/foreign"
+	if [ "$(id -u)" -eq 0 ]; then
+		up unwritable --port 0 --set "DATA_PATH=$scratch/foreign"
+		like "a DATA_PATH that cannot be written is told at once" \
+			'*foreign is not writable*chown*' \
+			"$(cat "$scratch/unwritable.up")"
+	fi
 }
 
 test_tls() {
@@ -163,6 +245,8 @@ test_restart
 test_killed_responder
 test_again
 test_refusals
+test_orphans
+test_data_path
 test_tls
 test_private_directory
 test_down

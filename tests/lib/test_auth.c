@@ -44,6 +44,8 @@ Test(auth, asks_for_a_token_where_nobody_anonymous_may)
 {
 	cr_assert_not(check(NULL, 0, ROLE_AGENT));
 	expect_denial(401, "Authentication is required for specified endpoint");
+	cr_assert_not(check("Basic eDp5", 0, ROLE_AGENT));
+	expect_denial(401, "Authentication is required for specified endpoint");
 }
 
 Test(auth, never_takes_a_token_it_cannot_verify_for_an_anonymous_caller)
@@ -56,6 +58,10 @@ Test(auth, never_takes_a_token_it_cannot_verify_for_an_anonymous_caller)
 	expect_denial(403, "Unable to decode token");
 	cr_assert_not(check("Bearer ", all, ROLE_AGENT));
 	expect_denial(401, "Unauthorized");
+	cr_assert_not(check("Bearer", all, ROLE_AGENT));
+	expect_denial(401, "Unauthorized");
+	cr_assert_not(check("Bearers x", all, ROLE_AGENT));
+	expect_denial(403, "Specified action requires role: agent");
 	cr_assert_not(check("bearer a.b.c", all, ROLE_AGENT));
 	expect_denial(403, "Specified action requires role: agent");
 	cr_assert_not(check("Basic eDp5", all, ROLE_AGENT));

@@ -13,6 +13,8 @@
 #include "fixture.h"
 #include "log.h"
 
+#define MANY ((size_t)1 << 20)
+
 static char dir[64];
 static struct blob *blob;
 static struct arena *arena;
@@ -74,7 +76,8 @@ Test(blob, gives_back_the_bytes_that_were_put)
 
 	cr_assert_eq(
 	    blob_put(blob, &id, BLOB_RESULT, bytes, sizeof(bytes)), ERR_OK);
-	cr_assert_eq(blob_get(blob, &id, BLOB_RESULT, arena, &p, &n), ERR_OK);
+	cr_assert_eq(
+	    blob_get(blob, &id, BLOB_RESULT, arena, MANY, &p, &n), ERR_OK);
 	cr_expect_eq(n, sizeof(bytes));
 	cr_expect_eq(memcmp(p, bytes, n), 0);
 	cr_expect_eq(count_tmp(), 0);
@@ -87,9 +90,22 @@ Test(blob, replaces_a_file_whole)
 
 	cr_assert_eq(blob_put(blob, &id, BLOB_RESULT, "long old", 8), ERR_OK);
 	cr_assert_eq(blob_put(blob, &id, BLOB_RESULT, "new", 3), ERR_OK);
-	cr_assert_eq(blob_get(blob, &id, BLOB_RESULT, arena, &p, &n), ERR_OK);
+	cr_assert_eq(
+	    blob_get(blob, &id, BLOB_RESULT, arena, MANY, &p, &n), ERR_OK);
 	cr_expect_str_eq(p, "new");
 	cr_expect_eq(n, 3);
+}
+
+Test(blob, reads_no_file_of_more_bytes_than_asked_for)
+{
+	const char *p;
+	size_t n;
+
+	cr_assert_eq(blob_put(blob, &id, BLOB_RESULT, "12345", 5), ERR_OK);
+	cr_expect_eq(
+	    blob_get(blob, &id, BLOB_RESULT, arena, 4, &p, &n), ERR_TOOBIG);
+	cr_expect_eq(
+	    blob_get(blob, &id, BLOB_RESULT, arena, 5, &p, &n), ERR_OK);
 }
 
 Test(blob, keeps_an_empty_file_apart_from_none)
@@ -97,10 +113,11 @@ Test(blob, keeps_an_empty_file_apart_from_none)
 	const char *p;
 	size_t n = 9;
 
-	cr_expect_eq(
-	    blob_get(blob, &id, BLOB_RESULT, arena, &p, &n), ERR_NOTFOUND);
+	cr_expect_eq(blob_get(blob, &id, BLOB_RESULT, arena, MANY, &p, &n),
+	    ERR_NOTFOUND);
 	cr_assert_eq(blob_put(blob, &id, BLOB_RESULT, "", 0), ERR_OK);
-	cr_assert_eq(blob_get(blob, &id, BLOB_RESULT, arena, &p, &n), ERR_OK);
+	cr_assert_eq(
+	    blob_get(blob, &id, BLOB_RESULT, arena, MANY, &p, &n), ERR_OK);
 	cr_expect_eq(n, 0);
 }
 
@@ -124,8 +141,8 @@ Test(blob, removes_a_file_and_does_not_mind_none)
 
 	cr_assert_eq(blob_put(blob, &id, BLOB_RESULT, "{}", 2), ERR_OK);
 	cr_assert_eq(blob_remove(blob, &id, BLOB_RESULT), ERR_OK);
-	cr_expect_eq(
-	    blob_get(blob, &id, BLOB_RESULT, arena, &p, &n), ERR_NOTFOUND);
+	cr_expect_eq(blob_get(blob, &id, BLOB_RESULT, arena, MANY, &p, &n),
+	    ERR_NOTFOUND);
 	cr_expect_eq(blob_remove(blob, &id, BLOB_RESULT), ERR_OK);
 }
 
@@ -169,5 +186,6 @@ Test(blob, does_not_follow_a_link_out_of_its_tree)
 	(void)close(open(target, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	cr_assert_eq(unlink(path), 0);
 	cr_assert_eq(symlink(target, path), 0);
-	cr_expect_eq(blob_get(blob, &id, BLOB_RESULT, arena, &p, &n), ERR_IO);
+	cr_expect_eq(
+	    blob_get(blob, &id, BLOB_RESULT, arena, MANY, &p, &n), ERR_IO);
 }

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <json-c/json.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -558,4 +559,45 @@ Test(js, writes_strings_that_it_reads_as_they_were)
 		cr_expect_eq(
 		    memcmp(json_object_get_string(o), t[i].s, t[i].len), 0);
 	}
+}
+
+static void
+expect_elements(const char *text, const char *want)
+{
+	struct js_span rest;
+	struct js_member m;
+	char got[256] = "";
+
+	cr_assert_eq(js_scan(&doc, arena, text, strlen(text), &fault), ERR_OK);
+	rest = doc.text;
+	while (js_element(&rest, &m))
+		(void)snprintf(got + strlen(got), sizeof(got) - strlen(got),
+		    "%d:%.*s|", (int)m.kind, (int)m.value.len, m.value.p);
+	cr_expect_str_eq(got, want, "%s: %s", text, got);
+}
+
+Test(js, gives_the_elements_of_an_array_one_after_the_other)
+{
+	expect_elements("[]", "");
+	expect_elements("[ \n]", "");
+	expect_elements("[1]", "2:1|");
+	expect_elements("[ 1 ,-2.5e3\t, \"a\" ]", "2:1|2:-2.5e3|3:\"a\"|");
+	expect_elements("[[],[1,[2]],{}]", "4:[]|4:[1,[2]]|5:{}|");
+	expect_elements("[[[]]]", "4:[[]]|");
+	expect_elements("[{\"]\":[\"}\"]},true,false,null]",
+	    "5:{\"]\":[\"}\"]}|1:true|1:false|0:null|");
+	expect_elements(
+	    "[\"\\\\\",\"\\\"]\",\",\"]", "3:\"\\\\\"|3:\"\\\"]\"|3:\",\"|");
+}
+
+Test(js, decodes_a_string_value)
+{
+	static const char text[] = "{\"a\":\"x\\u0000\\ud83d\\ude00\\n\"}";
+	const char *s;
+	size_t len = 0;
+
+	cr_assert_eq(js_scan(&doc, arena, text, strlen(text), &fault), ERR_OK);
+	s = js_string(arena, js_find(&doc, "a"), &len);
+	cr_expect_eq(len, 7);
+	cr_expect_eq(memcmp(s, "x\0\xf0\x9f\x98\x80\n", 8), 0);
 }

@@ -186,7 +186,7 @@ Test(route, refuses_a_path_that_cannot_be_read)
 {
 	static const char *const bad[] = {"/v1/n/%", "/v1/n/%zz", "/v1/n/%00",
 	    "/v1/n/%0a", "/v1/n/%c0%af", "/v1/n/%ff", "/v1/n/..",
-	    "/v1/n/%2e%2e", "/v1/n/a%2fb", "/v1/n/%ed%a0%80"};
+	    "/v1/n/%2e%2e", "/v1/n/%ed%a0%80"};
 	size_t i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

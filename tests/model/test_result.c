@@ -1,6 +1,7 @@
 /* Results: seed results as posted, reports merged into today's view. */
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "fixture.h"
@@ -60,22 +61,20 @@ seed(const char *json, bool has_job)
 static void
 expect_view(const char *want)
 {
-	const char *json;
-	size_t len;
+	struct result_shown shown;
 
-	cr_assert_eq(result_read(&f.svc, f.arena, &id, &json, &len), ERR_OK);
-	cr_expect_str_eq(json, want);
-	cr_expect_eq(len, strlen(want));
+	cr_assert_eq(result_read(&f.svc, f.arena, &id, &shown), ERR_OK);
+	cr_expect_null(shown.file);
+	cr_expect_str_eq(shown.json, want);
+	cr_expect_eq(shown.len, strlen(want));
 }
 
 static void
 expect_none(void)
 {
-	const char *json;
-	size_t len;
+	struct result_shown shown;
 
-	cr_expect_eq(
-	    result_read(&f.svc, f.arena, &id, &json, &len), ERR_NOTFOUND);
+	cr_expect_eq(result_read(&f.svc, f.arena, &id, &shown), ERR_NOTFOUND);
 }
 
 static void
@@ -97,6 +96,25 @@ Test(result, of_nobody_is_kept_as_it_was_posted)
 	expect_view(" {\"output\" : 1.10, \"x\":18446744073709551616} ");
 	seed("null", false);
 	expect_view("null");
+}
+
+Test(result, of_more_than_128_kibibytes_is_told_as_a_file)
+{
+	static char json[128 * 1024 + 2];
+	struct result_shown shown;
+	char want[128];
+
+	memset(json, '1', sizeof(json) - 1);
+	json[sizeof(json) - 2] = '\0';
+	seed(json, false);
+	expect_view(json);
+	json[sizeof(json) - 2] = '1';
+	seed(json, false);
+	cr_assert_eq(result_read(&f.svc, f.arena, &id, &shown), ERR_OK);
+	(void)snprintf(
+	    want, sizeof(want), "%.2s/%s/result.json", id.text, id.text);
+	cr_assert_not_null(shown.file);
+	cr_expect_str_eq(shown.file, want);
 }
 
 Test(result, of_a_seed_job_is_none_until_one_is_posted_and_ends_it)
@@ -154,6 +172,23 @@ Test(result, of_an_ordinary_job_is_rebuilt_from_its_reports)
 	report("{\"status\":{\"test\":1.9},\"job_state\":\"complete\"}");
 	expect_view("{\"device_info\":{\"device_ip\": \"10.0.0.1\",\"n\":1.10},"
 		    "\"job_state\":\"complete\",\"test_status\":1}\n");
+}
+
+/* A hundred thousand members cost what seven do. */
+Test(result, keeps_the_last_code_of_each_phase)
+{
+	static char json[1000100];
+	size_t n = 0;
+	int i;
+
+	n += (size_t)sprintf(json, "{\"status\":{\"test\":0");
+	for (i = 0; i < 40000; i++)
+		n += (size_t)sprintf(json + n, ",\"setup\":%d", i);
+	(void)strcpy(json + n, "}}");
+	given("{\"job_queue\":\"q\",\"test_data\":{}}");
+	report(json);
+	expect_view("{\"job_state\":\"waiting\",\"setup_status\":39999,"
+		    "\"test_status\":0}\n");
 }
 
 Test(result, posted_over_an_ordinary_job_is_kept_and_ends_it)

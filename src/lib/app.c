@@ -1,9 +1,9 @@
 /*
  * The life of a responder: fd 0 is the listening socket that spawn-fcgi or a
- * supervisor has bound.  Each thread waits for a connection on an epoll set of
- * its own, exclusively, so that a request wakes one thread and the busiest
- * threads stay the same; SIGTERM wakes them all, each finishes what it has in
- * hand, and nobody closes the socket, which the next process goes on with.
+ * supervisor has bound.  A few threads at a time (gate.h) wait for a connection,
+ * each on an epoll set of its place, exclusively, so that a request wakes one of
+ * them; SIGTERM wakes them all, each finishes what it has in hand, and nobody
+ * closes the socket, which the next process goes on with.
  */
 
 #include "config.h"
@@ -25,11 +25,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gate.h"
 #include "http_fcgi.h"
 #include "log.h"
 
 #define WORKERS_MAX 1024
+#define PLACES_MIN 8
+#define PLACES_MAX 32
 #define STACK_SIZE ((size_t)256 * 1024)
+#define TOUCHED_STACK 24576
+#define TOUCHED_ARENA 8000
 #define ARENAS_MAX 4
 #define OUT_OF_FDS_PAUSE_MS 100
 /* After a body of so many bytes the heaps are trimmed. */
@@ -42,6 +47,9 @@ struct pool {
 	const struct app *app;
 	struct svc svc;
 	unsigned anonymous; /* roles of callers without a token */
+	struct gate *gate;
+	int sets[PLACES_MAX]; /* of epoll, one for each place */
+	unsigned n_places;
 	pthread_t threads[WORKERS_MAX];
 	unsigned n_threads;
 	pthread_t background;
@@ -68,7 +76,7 @@ app_sleep_ms(int ms)
 	(void)close(ep);
 }
 
-/* An epoll set that wakes this thread for a connection or for the drain. */
+/* An epoll set that wakes a thread for a connection or for the drain. */
 static int
 wait_set(void)
 {
@@ -113,14 +121,31 @@ serve(struct pool *p, struct worker *w, FCGX_Request *fr, struct arena *a)
 
 	log_request(req_id(&r));
 	(void)route_run(p->app->routes, p->svc.conf, p->anonymous, w, &r);
-	log_debug("%s %s: %d", req_param(&r, "REQUEST_METHOD"),
-	    req_param(&r, "REQUEST_URI"), r.status);
+	if (log_shows(LOG_LVL_DEBUG))
+		log_debug("%s %s: %d", req_param(&r, "REQUEST_METHOD"),
+		    req_param(&r, "REQUEST_URI"), r.status);
 	log_request(NULL);
 	FCGX_Finish_r(fr);
 	arena_reset(a);
 	/* What json-c took in small pieces lies all over the heap. */
 	if (r.body_len >= TRIM_BODY)
 		(void)malloc_trim(0);
+}
+
+/* Take now what a request will need: a server that is short of memory shows it at
+ * its start, and does not grow for each burst that is bigger than the last. */
+__attribute__((noinline)) static void
+touch_memory(struct arena *a)
+{
+	volatile char stack[TOUCHED_STACK];
+	size_t i;
+	char *p;
+
+	for (i = 0; i < sizeof(stack); i += 1024)
+		stack[i] = 1;
+	if ((p = arena_alloc(a, TOUCHED_ARENA)) != NULL)
+		memset(p, 1, TOUCHED_ARENA);
+	arena_reset(a);
 }
 
 static void *
@@ -131,21 +156,23 @@ worker_main(void *arg)
 	struct epoll_event ev;
 	struct arena *a;
 	FCGX_Request fr;
-	int ep;
+	int place;
 
 	a = arena_new();
-	ep = wait_set();
-	if (a == NULL || ep == -1 || FCGX_InitRequest(&fr, 0, 0) != 0) {
+	if (a == NULL || FCGX_InitRequest(&fr, 0, 0) != 0) {
 		log_errno("cannot start a thread");
 		exit(EXIT_FAILURE);
 	}
-	while (!app_stopping()) {
-		if (epoll_wait(ep, &ev, 1, -1) <= 0 || app_stopping())
+	touch_memory(a);
+	while (!app_stopping() && (place = gate_enter(p->gate)) != -1) {
+		if (epoll_wait(p->sets[place], &ev, 1, -1) <= 0)
 			continue;
-		if (accept_request(&fr))
+		/* While there is work it is not waited for. */
+		while (!app_stopping() && gate_enter(p->gate) != -1 &&
+		       accept_request(&fr))
 			serve(p, &w, &fr, a);
 	}
-	(void)close(ep);
+	gate_leave();
 	arena_free(a);
 	return NULL;
 }
@@ -193,6 +220,34 @@ start_threads(struct pool *p, unsigned n)
 	return rc == 0;
 }
 
+/* A few for each processor: one may wait for the disk while it reads. */
+static bool
+make_places(struct pool *p)
+{
+	long n = 4 * sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (n < PLACES_MIN)
+		n = PLACES_MIN;
+	if (n > PLACES_MAX)
+		n = PLACES_MAX;
+	for (p->n_places = 0; p->n_places < (unsigned)n; p->n_places++)
+		if ((p->sets[p->n_places] = wait_set()) == -1)
+			break;
+	p->gate = gate_new(p->n_places);
+	if (p->gate != NULL && p->n_places == (unsigned)n)
+		return true;
+	log_errno("cannot wait for requests");
+	return false;
+}
+
+static void
+free_places(struct pool *p)
+{
+	while (p->n_places > 0)
+		(void)close(p->sets[--p->n_places]);
+	gate_free(p->gate);
+}
+
 static void
 stop_threads(struct pool *p)
 {
@@ -202,6 +257,8 @@ stop_threads(struct pool *p)
 	atomic_store(&draining, true);
 	if (write(drain_fd, &one, sizeof(one)) != sizeof(one))
 		log_errno("drain");
+	if (p->gate != NULL)
+		gate_close(p->gate);
 	for (i = 0; i < p->n_threads; i++)
 		(void)pthread_join(p->threads[i], NULL);
 	if (p->has_background)
@@ -279,12 +336,13 @@ serve_until_signal(
 		free(p);
 		return EXIT_FAILURE;
 	}
-	if (start_threads(p, n > 0 ? n : a->workers)) {
+	if (make_places(p) && start_threads(p, n > 0 ? n : a->workers)) {
 		say_ready();
 		(void)sigwait(signals, &sig);
 		status = EXIT_SUCCESS;
 	}
 	stop_threads(p);
+	free_places(p);
 	svc_close(&p->svc);
 	free(p);
 	return status;

@@ -18,6 +18,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "gate.h"
 #include "log.h"
 
 #define SHARDS 256
@@ -25,6 +26,7 @@
 #define DIR_MAX (SHARD_LEN + ID_LEN + 1) /* "ab/<uuid>" */
 #define PATH_LEN (DIR_MAX + 32)
 #define TMP_LEN 32
+#define SMALL ((size_t)2048)
 
 struct blob {
 	int root; /* DATA_PATH */
@@ -265,6 +267,7 @@ blob_put(struct blob *b, const struct id *id, enum blob_name name,
 	enum err e = ERR_IO;
 	int fd;
 
+	gate_leave();
 	fd = open_tmp(b->tmp, tmp_name);
 	if (fd == -1) {
 		e = disk_err();
@@ -317,14 +320,61 @@ read_all(int fd, char *p, size_t len)
 	return (ssize_t)got;
 }
 
+/* The whole file, of which the first n bytes have been read. */
+static enum err
+read_rest(int fd, const char *first, size_t n, struct arena *a, size_t max,
+    const char **buf, size_t *len)
+{
+	struct stat st;
+	size_t size;
+	char *p;
+
+	if (fstat(fd, &st) == -1)
+		return ERR_IO;
+	size = (size_t)st.st_size;
+	if (size > max)
+		return ERR_TOOBIG;
+	if ((p = arena_alloc(a, size + 1)) == NULL)
+		return ERR_NOMEM;
+	memcpy(p, first, n);
+	if (read_all(fd, p + n, size - n) != (ssize_t)(size - n))
+		return ERR_IO;
+	p[size] = '\0';
+	*buf = p;
+	*len = size;
+	return ERR_OK;
+}
+
+/* Most files are small: one read tells. */
+static enum err
+read_file(int fd, struct arena *a, size_t max, const char **buf, size_t *len)
+{
+	char *p = arena_alloc(a, SMALL + 1);
+	ssize_t n;
+
+	if (p == NULL)
+		return ERR_NOMEM;
+	do
+		n = read(fd, p, SMALL);
+	while (n == -1 && errno == EINTR);
+	if (n == -1)
+		return ERR_IO;
+	if ((size_t)n == SMALL)
+		return read_rest(fd, p, SMALL, a, max, buf, len);
+	if ((size_t)n > max)
+		return ERR_TOOBIG;
+	p[n] = '\0';
+	*buf = p;
+	*len = (size_t)n;
+	return ERR_OK;
+}
+
 enum err
 blob_get(struct blob *b, const struct id *id, enum blob_name name,
     struct arena *a, size_t max, const char **buf, size_t *len)
 {
-	char path[PATH_LEN], *p;
-	struct stat st;
+	char path[PATH_LEN];
 	enum err e;
-	ssize_t n;
 	int fd;
 
 	path_of(id, name, path);
@@ -335,28 +385,9 @@ blob_get(struct blob *b, const struct id *id, enum blob_name name,
 		log_errno("%s of %s: open", names[name], id->text);
 		return ERR_IO;
 	}
-	e = ERR_IO;
-	if (fstat(fd, &st) == -1) {
-		log_errno("%s of %s: stat", names[name], id->text);
-		goto out;
-	}
-	e = ERR_TOOBIG;
-	if ((size_t)st.st_size > max)
-		goto out;
-	e = ERR_NOMEM;
-	if ((p = arena_alloc(a, (size_t)st.st_size + 1)) == NULL)
-		goto out;
-	n = read_all(fd, p, (size_t)st.st_size);
-	if (n != (ssize_t)st.st_size) {
+	e = read_file(fd, a, max, buf, len);
+	if (e == ERR_IO)
 		log_errno("%s of %s: read", names[name], id->text);
-		e = ERR_IO;
-		goto out;
-	}
-	p[n] = '\0';
-	*buf = p;
-	*len = (size_t)n;
-	e = ERR_OK;
-out:
 	(void)close(fd);
 	return e;
 }

@@ -13,6 +13,7 @@
 
 #include "broker_conn.h"
 #include "clock.h"
+#include "gate.h"
 #include "log.h"
 
 #define TICK_MS 500
@@ -352,6 +353,7 @@ broker_publish(struct broker *b, const struct broker_msg *m)
 	enum sent sent = SENT_NOT;
 	int tries;
 
+	gate_leave();
 	/* One that was not sent at all may go once more, by a fresh one. */
 	for (tries = 0; tries < 2 && sent == SENT_NOT; tries++) {
 		c = lease(b, wait, deadline);

@@ -20,6 +20,7 @@
 
 #include "clock.h"
 #include "db_driver.h"
+#include "gate.h"
 #include "log.h"
 
 #define READERS_MAX 64
@@ -286,6 +287,7 @@ db_write(struct db *d, db_change fn, void *arg)
 	struct timespec until;
 	int timeout = 0;
 
+	gate_leave();
 	cond_init(&ch.done);
 	deadline(&until, d->wait_ms);
 	(void)pthread_mutex_lock(&d->mutex);

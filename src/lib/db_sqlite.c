@@ -112,7 +112,7 @@ lite_close(struct db_conn *c)
 static enum err
 lite_settings(struct lite *l)
 {
-	/* Small memory: a reader looks up single rows. */
+	/* Small memory: a reader looks up single rows.  The writer gets more. */
 	(void)sqlite3_db_config(
 	    l->db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 128, 256);
 	(void)sqlite3_db_config(
@@ -127,7 +127,7 @@ lite_settings(struct lite *l)
 			      "PRAGMA trusted_schema=OFF;"
 			      "PRAGMA cell_size_check=ON;"
 			      "PRAGMA mmap_size=0;"
-			      "PRAGMA cache_size=-256;"
+			      "PRAGMA cache_size=-64;"
 			      "PRAGMA temp_store=MEMORY");
 }
 
@@ -182,7 +182,9 @@ lite_open(struct db_conn **out, const char *where, bool writes)
 		goto err;
 	if (writes)
 		(void)sqlite3_wal_hook(l->db, on_wal, l);
-	else if ((e = lite_script(l, "PRAGMA query_only=ON")) != ERR_OK)
+	e = lite_script(
+	    l, writes ? "PRAGMA cache_size=-512" : "PRAGMA query_only=ON");
+	if (e != ERR_OK)
 		goto err;
 	*out = &l->conn;
 	return ERR_OK;

@@ -8,9 +8,12 @@
 #include <string.h>
 #include <strings.h>
 
+#include "gate.h"
 #include "log.h"
 
 #define READ_CHUNK ((size_t)16384)
+/* A client may send more bytes than so many slower than we read them. */
+#define MAY_WAIT 65536
 #define RETRY_AFTER_S 5
 
 const char *
@@ -42,38 +45,65 @@ content_length(struct req *r)
 	return errno == 0 && *end == '\0' && n >= 0 ? n : -1;
 }
 
-enum err
-req_read_body(struct req *r, size_t max)
+/* A client that left in mid-body shows as a stream that ends early. */
+static enum err
+body_end(struct req *r, const char *p, size_t len, long long declared)
 {
-	long long declared = content_length(r);
+	if (r->io->broken(r->ctx) || (declared >= 0 && len != (size_t)declared))
+		return ERR_GONE;
+	r->body = p;
+	r->body_len = len;
+	return ERR_OK;
+}
+
+/* Of as many bytes as declared.  One more is asked for, to come to the stream's end. */
+static enum err
+read_declared(struct req *r, long long declared)
+{
+	size_t room = (size_t)declared + 1, len = 0, n;
+	char *p = arena_alloc(r->arena, room);
+
+	if (p == NULL)
+		return ERR_NOMEM;
+	while (len < room && (n = r->io->read(r->ctx, p + len, room - len)) > 0)
+		len += n;
+	p[len < room ? len : room - 1] = '\0';
+	return body_end(r, p, len, declared);
+}
+
+/* Of unknown length (chunked). */
+static enum err
+read_to_end(struct req *r, size_t max)
+{
+	char *chunk = arena_alloc(r->arena, READ_CHUNK);
 	struct buf b;
-	char *chunk;
 	size_t n;
 
-	if (declared > 0 && (unsigned long long)declared > max)
-		return ERR_TOOBIG;
-	r->body = "";
-	r->body_len = 0;
-	if (declared == 0)
-		return ERR_OK;
-	buf_init(&b, r->arena, declared > 0 ? (size_t)declared + 1 : 0);
-	chunk = arena_alloc(r->arena, READ_CHUNK);
-	if (chunk == NULL || !buf_ok(&b))
+	buf_init(&b, r->arena, READ_CHUNK);
+	if (chunk == NULL)
 		return ERR_NOMEM;
 	while ((n = r->io->read(r->ctx, chunk, READ_CHUNK)) > 0) {
 		if (b.len + n > max)
 			return ERR_TOOBIG;
 		buf_add(&b, chunk, n);
 	}
-	/* A client that left in mid-body shows as a short one. */
-	if (r->io->broken(r->ctx) ||
-	    (declared >= 0 && b.len != (size_t)declared))
-		return ERR_GONE;
-	if (!buf_ok(&b))
-		return ERR_NOMEM;
-	r->body = b.p;
-	r->body_len = b.len;
-	return ERR_OK;
+	return buf_ok(&b) ? body_end(r, b.p, b.len, -1) : ERR_NOMEM;
+}
+
+enum err
+req_read_body(struct req *r, size_t max)
+{
+	long long declared = content_length(r);
+
+	r->body = "";
+	r->body_len = 0;
+	if (declared == 0)
+		return ERR_OK;
+	if (declared > 0 && (unsigned long long)declared > max)
+		return ERR_TOOBIG;
+	if (declared < 0 || declared > MAY_WAIT)
+		gate_leave();
+	return declared > 0 ? read_declared(r, declared) : read_to_end(r, max);
 }
 
 /* application/json or application/…+json, parameters ignored (RFC 6839,

@@ -34,6 +34,12 @@ log_setup(const char *name, enum log_level level)
 	most = level;
 }
 
+bool
+log_shows(enum log_level level)
+{
+	return level <= most;
+}
+
 void
 log_request(const char *id)
 {
@@ -83,7 +89,7 @@ line(enum log_level level, int error, const char *fmt, va_list ap)
 	size_t used;
 	int n;
 
-	if (level > most)
+	if (!log_shows(level))
 		return;
 	n = vsnprintf(message, sizeof(message), fmt, ap);
 	used = n < 0 ? 0 : (size_t)n;

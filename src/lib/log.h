@@ -1,6 +1,8 @@
 #ifndef LOG_H
 #define LOG_H
 
+#include <stdbool.h>
+
 /*
  * One line for one event, to stderr, in logfmt:
  *   <3>time=2026-11-24T10:00:00.123Z level=error prog=tf-job pid=7 req=… msg="…"
@@ -13,6 +15,9 @@ enum log_level { LOG_LVL_ERROR, LOG_LVL_WARN, LOG_LVL_INFO, LOG_LVL_DEBUG };
 
 /* The name on each line (a constant) and the most talkative level shown. */
 void log_setup(const char *prog, enum log_level most);
+
+/* Whether lines of this level are shown; for what is dear to gather. */
+bool log_shows(enum log_level level);
 
 /* The request id on the lines of this thread from now on; NULL for none.
  * The text must live until the next call. */

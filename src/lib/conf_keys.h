@@ -15,7 +15,7 @@ CONF_ENUM(AMQP_URI, CONF_STR, "'amqp://guest:guest@localhost:5672//'", 0, 4000,
     "tried in turn. Empty: no broker, jobs are taken over HTTP only.")
 CONF_ENUM(AMQP_CA_FILE, CONF_STR, "'/etc/ssl/certs/ca-certificates.crt'", 0,
     4000, NULL, "Certificates that an amqps broker is verified against.")
-CONF_ENUM(AMQP_CONNECTIONS, CONF_INT, "16", 1, 256, NULL,
+CONF_ENUM(AMQP_CONNECTIONS, CONF_INT, "32", 1, 256, NULL,
     "The most connections that one responder keeps to the broker.")
 CONF_ENUM(AMQP_CONNECT_TIMEOUT_MS, CONF_INT, "800", 50, 60000, NULL,
     "The time for a connection to the broker, log-in included, in "

@@ -24,6 +24,7 @@ struct gate {
 
 static _Thread_local struct gate *inside;
 static _Thread_local int held = NOWHERE;
+static _Thread_local struct waiter self;
 
 struct gate *
 gate_new(unsigned n)
@@ -55,14 +56,14 @@ gate_free(struct gate *g)
 static int
 wait_for_call(struct gate *g)
 {
-	struct waiter w = {.next = g->waiting, .place = NOWHERE};
-
-	(void)pthread_cond_init(&w.called, NULL);
-	g->waiting = &w;
-	while (w.place == NOWHERE && !g->closed)
-		(void)pthread_cond_wait(&w.called, &g->lock);
-	(void)pthread_cond_destroy(&w.called);
-	return w.place;
+	(void)pthread_cond_init(&self.called, NULL);
+	self.place = NOWHERE;
+	self.next = g->waiting;
+	g->waiting = &self;
+	while (self.place == NOWHERE && !g->closed)
+		(void)pthread_cond_wait(&self.called, &g->lock);
+	(void)pthread_cond_destroy(&self.called);
+	return self.place;
 }
 
 int

@@ -12,7 +12,7 @@
 #include "log.h"
 
 #define READ_CHUNK ((size_t)16384)
-/* A client may send more bytes than so many slower than we read them. */
+/* More bytes than so many a client may send or take slower than we do. */
 #define MAY_WAIT 65536
 #define RETRY_AFTER_S 5
 
@@ -219,6 +219,8 @@ reply(struct req *r, int status, const char *type, const char *headers,
 		n += snprintf(head + n, sizeof(head) - (size_t)n,
 		    "Content-Type: %s\r\nContent-Length: %zu\r\n", type, len);
 	r->status = status;
+	if (len > MAY_WAIT)
+		gate_leave();
 	/* A client that has gone shows here; what it asked for has been done.
 	 */
 	if (!r->io->write(r->ctx, head, (size_t)n) ||

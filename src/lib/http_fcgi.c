@@ -5,11 +5,6 @@
 #include <fcgiapp.h>
 #include <limits.h>
 
-#include "gate.h"
-
-/* With more bytes than so many, the client may be slower than we are. */
-#define MAY_WAIT 65536
-
 static const char *
 fcgi_param(void *ctx, const char *name)
 {
@@ -39,8 +34,6 @@ fcgi_write(void *ctx, const char *buf, size_t n)
 	FCGX_Stream *out = ((FCGX_Request *)ctx)->out;
 	int part;
 
-	if (n > MAY_WAIT)
-		gate_leave();
 	while (n > 0) {
 		part = n > INT_MAX ? INT_MAX : (int)n;
 		if (FCGX_PutStr(buf, part, out) != part)

@@ -631,17 +631,14 @@ value_len(const char *p, const char *end)
 bool
 js_element(struct js_span *rest, struct js_member *out)
 {
-	static const char between[] = "[, \t\r\n";
 	const char *p = rest->p, *end = p + rest->len;
-	bool first = *p == '[';
 
-	/* An opening bracket is the array's own before the first element only. */
-	for (; p < end && strchr(between, *p) != NULL; p++) {
-		if (*p == '[' && !first)
-			break;
-		if (*p == '[')
-			first = false;
-	}
+	/* Behind an element there is a comma, a space or the end: this is the
+	 * array's own bracket. */
+	if (*p == '[')
+		p++;
+	while (p < end && strchr(", \t\r\n", *p) != NULL)
+		p++;
 	if (p == end || *p == ']')
 		return false;
 	*out = (struct js_member){

@@ -46,8 +46,7 @@ struct js_fault {
 struct js_doc {
 	struct js_span text; /* the value without white space around */
 	enum js_kind kind;
-	struct js_member
-	    *members; /* of an object, in input order, repeats kept */
+	struct js_member *members; /* of an object, in order, repeats kept */
 	size_t n_members;
 	struct arena *arena;
 	struct json_object *tree; /* see js_tree() */

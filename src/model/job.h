@@ -26,8 +26,7 @@
 /* A job as it is submitted; made by job_fields_read(). */
 struct job_new {
 	struct id id; /* canonical */
-	const char
-	    *id_text; /* as the submitter wrote it, or the canonical one */
+	const char *id_text; /* as submitted, or the canonical one */
 	size_t id_len;
 	bool id_given; /* and then id.text is "" if it is no UUID */
 	const char *queue;

@@ -60,8 +60,7 @@ struct reading {
 	struct faults *f;
 	struct job_new *job;
 	bool strict;
-	const struct js_member
-	    *last[N_KNOWN]; /* of each, the one that counts */
+	const struct js_member *last[N_KNOWN]; /* the one that counts */
 	struct buf body; /* rewritten */
 	bool first; /* no member is in body yet */
 };

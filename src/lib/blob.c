@@ -1,7 +1,9 @@
 /*
  * Files are written under tmp/, synced, and renamed into their place.  A
  * temporary file is locked while its writer lives, so that whoever starts next
- * can tell what a dead process left from what a living one is writing.
+ * can tell what a dead process left from what a living one is writing.  The sync
+ * of a new file waits for the directory it is in, so that tmp/ is several: writers
+ * that share one would wait for each other.
  */
 
 #include "blob.h"
@@ -25,7 +27,8 @@
 #define SHARD_LEN 3 /* "ab" and its NUL */
 #define DIR_MAX (SHARD_LEN + ID_LEN + 1) /* "ab/<uuid>" */
 #define PATH_LEN (DIR_MAX + 32)
-#define TMP_LEN 32
+#define TMP_DIRS 16U
+#define TMP_LEN 32 /* "f/0123456789abcdef" and its NUL */
 #define SMALL ((size_t)2048)
 
 struct blob {
@@ -116,13 +119,13 @@ sweep_one(int tmp, const char *name)
 }
 
 static void
-sweep(int tmp)
+sweep_dir(int tmp, const char *name)
 {
 	struct dirent *d;
 	DIR *dir;
 	int fd;
 
-	fd = open_dir(tmp, ".");
+	fd = open_dir(tmp, name);
 	dir = fd != -1 ? fdopendir(fd) : NULL;
 	if (dir == NULL) {
 		log_errno("cannot read the directory of temporary files");
@@ -132,8 +135,34 @@ sweep(int tmp)
 	}
 	while ((d = readdir(dir)) != NULL)
 		if (d->d_name[0] != '.')
-			sweep_one(tmp, d->d_name);
+			sweep_one(fd, d->d_name);
 	(void)closedir(dir);
+}
+
+static int
+make_tmp_dirs(int tmp)
+{
+	char name[4];
+	unsigned i;
+
+	for (i = 0; i < TMP_DIRS; i++) {
+		(void)snprintf(name, sizeof(name), "%x", i & (TMP_DIRS - 1));
+		if (mkdirat(tmp, name, 0750) == -1 && errno != EEXIST)
+			return -1;
+	}
+	return 0;
+}
+
+static void
+sweep(int tmp)
+{
+	char name[4];
+	unsigned i;
+
+	for (i = 0; i < TMP_DIRS; i++) {
+		(void)snprintf(name, sizeof(name), "%x", i & (TMP_DIRS - 1));
+		sweep_dir(tmp, name);
+	}
 }
 
 enum err
@@ -148,7 +177,8 @@ blob_open(struct blob **out, const char *path)
 	b->root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (b->root == -1 || (b->jobs = make_dir(b->root, "jobs")) == -1 ||
 	    (b->tmp = make_dir(b->root, "tmp")) == -1 ||
-	    make_shards(b->jobs) == -1 || fsync(b->root) == -1) {
+	    make_tmp_dirs(b->tmp) == -1 || make_shards(b->jobs) == -1 ||
+	    fsync(b->root) == -1) {
 		log_errno("cannot use the data directory %s", path);
 		blob_close(b);
 		return ERR_IO;
@@ -200,7 +230,8 @@ open_tmp(int tmp, char name[TMP_LEN])
 	for (try = 0; try < 100; try++) {
 		if (getrandom(&r, sizeof(r), 0) != (ssize_t)sizeof(r))
 			return -1;
-		(void)snprintf(name, TMP_LEN, "%016llx", (unsigned long long)r);
+		(void)snprintf(name, TMP_LEN, "%x/%016llx",
+		    (unsigned)r & (TMP_DIRS - 1), (unsigned long long)r);
 		fd = openat(
 		    tmp, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 		if (fd == -1 && errno == EEXIST)
@@ -229,20 +260,26 @@ sync_dir(int at, const char *name)
 	return rc;
 }
 
-/* Make the change of a name durable: the directory that holds it, and the one
- * that holds that.  Both always, because another process may have made the
- * inner one a moment ago and not have synced it yet; a clean one costs little.
- */
 static int
-sync_names(struct blob *b, const struct id *id)
+make_job_dir(struct blob *b, const struct id *id)
 {
-	char dir[DIR_MAX], shard[SHARD_LEN];
+	char dir[DIR_MAX];
 
 	dir_of(id, dir);
-	shard_of(id, shard);
-	return sync_dir(b->jobs, dir) == 0 ? sync_dir(b->jobs, shard) : -1;
+	return mkdirat(b->jobs, dir, 0750) == -1 && errno != EEXIST ? -1 : 0;
 }
 
+static int
+sync_shard(struct blob *b, const struct id *id)
+{
+	char shard[SHARD_LEN];
+
+	shard_of(id, shard);
+	return sync_dir(b->jobs, shard);
+}
+
+/* Rename, durably.  The job's directory is there, unless somebody has removed it
+ * since. */
 static int
 publish(struct blob *b, const char *tmp_name, const struct id *id,
     enum blob_name name)
@@ -251,53 +288,55 @@ publish(struct blob *b, const char *tmp_name, const struct id *id,
 
 	dir_of(id, dir);
 	path_of(id, name, path);
-	if (renameat(b->tmp, tmp_name, b->jobs, path) == 0)
-		return 0;
-	if (errno != ENOENT ||
-	    (mkdirat(b->jobs, dir, 0750) == -1 && errno != EEXIST))
+	if (renameat(b->tmp, tmp_name, b->jobs, path) == -1 &&
+	    (errno != ENOENT || make_job_dir(b, id) == -1 ||
+		renameat(b->tmp, tmp_name, b->jobs, path) == -1 ||
+		sync_shard(b, id) == -1))
 		return -1;
-	return renameat(b->tmp, tmp_name, b->jobs, path);
+	return sync_dir(b->jobs, dir);
 }
 
+/*
+ * The directory is made before the file is synced, because that sync makes both
+ * durable on most file systems, and the one of the shard then finds nothing left to
+ * do.  It is synced even if it was there: another process may have made it a moment
+ * ago.
+ */
 enum err
 blob_put(struct blob *b, const struct id *id, enum blob_name name,
     const void *buf, size_t len)
 {
 	char tmp_name[TMP_LEN];
-	enum err e = ERR_IO;
+	const char *step;
+	enum err e;
 	int fd;
 
 	gate_leave();
+	step = "create";
 	fd = open_tmp(b->tmp, tmp_name);
-	if (fd == -1) {
-		e = disk_err();
-		log_errno("%s of %s: create", names[name], id->text);
+	if (fd == -1)
 		goto err0;
-	}
-	if (write_all(fd, buf, len) == -1 || fsync(fd) == -1) {
-		e = disk_err();
-		log_errno("%s of %s: write", names[name], id->text);
+	step = "write";
+	if (make_job_dir(b, id) == -1 || write_all(fd, buf, len) == -1 ||
+	    fsync(fd) == -1)
 		goto err1;
-	}
-	if (publish(b, tmp_name, id, name) == -1) {
-		e = disk_err();
-		log_errno("%s of %s: publish", names[name], id->text);
+	step = "publish";
+	if (sync_shard(b, id) == -1 || publish(b, tmp_name, id, name) == -1)
 		goto err1;
-	}
 	/* The lock ends with the descriptor; the name is no longer temporary.
 	 */
 	(void)close(fd);
-	if (sync_names(b, id) == -1) {
-		e = disk_err();
-		log_errno("%s of %s: sync directory", names[name], id->text);
-		goto err0;
-	}
 	return ERR_OK;
 
 err1:
+	e = disk_err();
+	log_errno("%s of %s: %s", names[name], id->text, step);
 	(void)unlinkat(b->tmp, tmp_name, 0);
 	(void)close(fd);
+	return e;
 err0:
+	e = disk_err();
+	log_errno("%s of %s: %s", names[name], id->text, step);
 	return e;
 }
 

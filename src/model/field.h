@@ -24,6 +24,7 @@
 #define FIELD_NOT_BOOL "Not a valid boolean."
 #define FIELD_NOT_LIST "Not a valid list."
 #define FIELD_NOT_MAP "Not a valid mapping type."
+#define FIELD_NO_MATCH "String does not match expected pattern."
 #define FIELD_WRONG_INPUT "Invalid input type."
 
 /* A string, ended by NUL; it may hold others. */

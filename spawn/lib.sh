@@ -3,7 +3,7 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # dir is set by the one that sources this
 
-responders='job dispatch result agent status'
+responders='job dispatch result file agent queue auth event status'
 
 die()
 {

@@ -361,18 +361,43 @@ set_from_env(
 	}
 }
 
+/* Keys that other servers of this API take from the environment by their own
+ * names. */
+static const enum conf_id plain_names[] = {
+    CONF_JWT_SIGNING_KEY,
+    CONF_JWT_LEEWAY,
+    CONF_OIDC_CLIENT_ID,
+    CONF_OIDC_CLIENT_SECRET,
+    CONF_OIDC_PROVIDER_ISSUER,
+    CONF_WEB_SECRET_KEY,
+    CONF_WEBHOOK_URL,
+    CONF_WEBHOOK_AUTH,
+};
+
+static const char *
+from_environment(enum conf_id id)
+{
+	char name[128];
+	const char *text;
+	size_t i;
+
+	(void)snprintf(name, sizeof(name), "TESTFLINGER_%s", keys[id].name);
+	text = getenv(name);
+	for (i = 0; i < sizeof(plain_names) / sizeof(plain_names[0]); i++)
+		if (text == NULL && plain_names[i] == id)
+			text = getenv(keys[id].name);
+	return text;
+}
+
 static enum err
 read_environment(struct conf *c, struct conf_fault *f)
 {
-	char name[128];
 	const char *text;
 	enum err e;
 	int i;
 
 	for (i = 0; i < CONF__MAX; i++) {
-		(void)snprintf(
-		    name, sizeof(name), "TESTFLINGER_%s", keys[i].name);
-		text = getenv(name);
+		text = from_environment((enum conf_id)i);
 		if (text == NULL)
 			continue;
 		if ((e = set_from_env(c, (enum conf_id)i, text, f)) != ERR_OK)

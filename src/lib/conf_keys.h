@@ -49,3 +49,41 @@ CONF_ENUM(DISK_FREE_MIN, CONF_INT, "16777216", 0, 1099511627776, NULL,
     "ready.")
 CONF_ENUM(LOG_LEVEL, CONF_CHOICE, "'info'", 0, 0, "error warn info debug",
     "The most talkative level that is logged.")
+CONF_ENUM(LOG_BODY_MAX, CONF_INT, "67108864", 1024, 1073741824, NULL,
+    "The largest log fragment accepted, in bytes of its request.")
+CONF_ENUM(ARTIFACT_MAX, CONF_INT, "0", 0, 1125899906842624, NULL,
+    "The largest artifact or attachment archive accepted, in bytes. 0: any.")
+CONF_ENUM(ATTACHMENT_TIMEOUT, CONF_INT, "86400", 1, 31536000, NULL,
+    "Seconds after which a job whose attachments have not come is cancelled.")
+CONF_ENUM(JOB_MAX_AGE, CONF_INT, "604800", 0, 3153600000, NULL,
+    "Seconds after the end of a job, or the last upload under an id without one, until all of it is removed. 0: never.")
+CONF_ENUM(AGENT_MAX_AGE, CONF_INT, "604800", 0, 3153600000, NULL,
+    "Seconds after which an agent that has said nothing is forgotten. 0: never.")
+CONF_ENUM(QUEUE_MAX_AGE, CONF_INT, "604800", 0, 3153600000, NULL,
+    "Seconds after which a queue that no agent advertises any more is not listed. 0: never.")
+CONF_ENUM(JWT_SIGNING_KEY, CONF_STR, "''", 0, 4096, NULL,
+    "The key that access tokens are signed and verified with. Empty: there are no tokens.")
+CONF_ENUM(JWT_SIGNING_KEY_OLD, CONF_STR, "''", 0, 4096, NULL,
+    "A former key that tokens are still verified with. Empty: none.")
+CONF_ENUM(JWT_LEEWAY, CONF_INT, "5", 0, 3600, NULL,
+    "Seconds by which clocks may differ when a token is judged.")
+CONF_ENUM(REFRESH_TOKEN_LIFE, CONF_INT, "518400", 60, 315360000, NULL,
+    "Seconds for which a refresh token is good.")
+CONF_ENUM(TOKEN_FAILURES_MAX, CONF_INT, "10", 1, 1000000, NULL,
+    "Log-ins that may fail for one client from one address within a minute.")
+CONF_ENUM(SECRETS_MASTER_KEY, CONF_STR, "''", 0, 4096, NULL,
+    "The key that secrets are sealed with, in base64, at least 32 bytes. Empty: see SECRETS_MASTER_KEY_FILE.")
+CONF_ENUM(SECRETS_MASTER_KEY_FILE, CONF_STR, "''", 0, 4000, NULL,
+    "A file that holds the key for secrets. Empty, and SECRETS_MASTER_KEY too: there is no secrets store.")
+CONF_ENUM(WEBHOOK_URL, CONF_STR, "''", 0, 4000, NULL,
+    "The address whose scheme, host and port a job's webhook must have. Empty: no webhooks.")
+CONF_ENUM(WEBHOOK_AUTH, CONF_STR, "''", 0, 4096, NULL,
+    "The bearer token that webhooks are called with. Empty: none.")
+CONF_ENUM(OIDC_PROVIDER_ISSUER, CONF_STR, "''", 0, 4000, NULL,
+    "The issuer of the OpenID Connect provider. Empty: no sign-in by OIDC.")
+CONF_ENUM(OIDC_CLIENT_ID, CONF_STR, "''", 0, 4000, NULL,
+    "The id under which the provider knows this server.")
+CONF_ENUM(OIDC_CLIENT_SECRET, CONF_STR, "''", 0, 4096, NULL,
+    "The secret that goes with it. Empty: a public client.")
+CONF_ENUM(WEB_SECRET_KEY, CONF_STR, "''", 0, 4096, NULL,
+    "The key that cookies of the browser are signed with.")

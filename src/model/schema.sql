@@ -1,6 +1,10 @@
--- The state store.  Times are milliseconds since 1970-01-01 UTC; flags are 0 or 1;
+-- The state store, version by version: a line "-- VERSION n" begins the step to
+-- version n, and a store of an older version is brought up by the steps that it
+-- has not seen.  Times are milliseconds since 1970-01-01 UTC; flags are 0 or 1;
 -- JSON columns hold text as it goes over the wire.  What is a file instead
 -- of a row, and why, is told in docs/STORE.md.
+
+-- VERSION 1
 
 -- One row for each job.
 CREATE TABLE job (
@@ -65,3 +69,134 @@ CREATE TABLE agent_queue (
   PRIMARY KEY (queue, agent)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX agent_queue_agent ON agent_queue (agent);
+
+-- VERSION 2
+
+ALTER TABLE job ADD COLUMN client_id TEXT;  -- whose secrets it names
+ALTER TABLE job ADD COLUMN secrets INTEGER NOT NULL DEFAULT 0; -- 1: names some
+
+-- Who is next, and how many are before: also jobs that wait for attachments.
+DROP INDEX job_next;
+CREATE INDEX job_next ON job (queue, priority DESC, seq, ready, secrets)
+  WHERE state = 'waiting';
+-- The jobs of a queue in order.
+CREATE INDEX job_queue ON job (queue, seq);
+-- What may expire.
+CREATE INDEX job_ended ON job (ended_at) WHERE ended_at IS NOT NULL;
+-- What waits for attachments.
+CREATE INDEX job_unready ON job (created_at) WHERE ready = 0;
+
+CREATE TABLE job_tag (
+  tag TEXT NOT NULL,
+  job INTEGER NOT NULL REFERENCES job (seq) ON DELETE CASCADE,
+  PRIMARY KEY (tag, job)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX job_tag_job ON job_tag (job);
+
+-- One log of a job: the file log.<type>.<phase>; the job need not exist.
+CREATE TABLE job_log (
+  job TEXT NOT NULL,            -- UUID in canonical form
+  type TEXT NOT NULL,           -- output or serial
+  phase TEXT NOT NULL,
+  size INTEGER NOT NULL,        -- bytes of the file that count
+  last INTEGER NOT NULL,        -- the highest fragment number
+  ordered INTEGER NOT NULL,     -- 1: the file has the fragments in their order
+  updated_at INTEGER NOT NULL,
+  PRIMARY KEY (job, type, phase)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX job_log_updated ON job_log (updated_at);
+
+-- Where each fragment stands in its file.
+CREATE TABLE job_fragment (
+  job TEXT NOT NULL,
+  type TEXT NOT NULL,
+  phase TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  offset INTEGER NOT NULL,      -- bytes from the start of the file
+  length INTEGER NOT NULL,      -- bytes
+  at INTEGER NOT NULL,          -- the agent's time stamp, microseconds
+  PRIMARY KEY (job, type, phase, number, offset)
+) STRICT, WITHOUT ROWID;
+
+-- What agents advertise of a queue.
+ALTER TABLE queue ADD COLUMN description TEXT;  -- NULL: not advertised
+ALTER TABLE queue ADD COLUMN advertised_at INTEGER;
+ALTER TABLE queue ADD COLUMN images TEXT;       -- JSON: map of image to data
+ALTER TABLE queue ADD COLUMN restricted INTEGER NOT NULL DEFAULT 0;
+
+-- The last waits of a queue, in a ring of fixed size.
+CREATE TABLE queue_wait (
+  queue TEXT NOT NULL,
+  slot INTEGER NOT NULL,
+  seconds INTEGER NOT NULL,
+  PRIMARY KEY (queue, slot)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE queue_wait_next (
+  queue TEXT PRIMARY KEY,
+  n INTEGER NOT NULL            -- samples so far; the next goes to n modulo size
+) STRICT, WITHOUT ROWID;
+
+-- Outcomes of an agent's provisioning; the agent need not exist.
+CREATE TABLE provision_log (
+  agent TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  job_id TEXT NOT NULL,
+  exit_code INTEGER NOT NULL,
+  detail TEXT,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (agent, seq)
+) STRICT, WITHOUT ROWID;
+ALTER TABLE agent ADD COLUMN streak_type TEXT;  -- pass or fail
+ALTER TABLE agent ADD COLUMN streak_count INTEGER;
+
+-- Who may log in, and what for.
+CREATE TABLE client (
+  id TEXT PRIMARY KEY,
+  secret_hash TEXT,             -- bcrypt; NULL: signs in elsewhere
+  role TEXT NOT NULL,
+  max_priority TEXT,            -- JSON: map of queue, or *, to a number
+  max_reservation_time TEXT,    -- JSON: likewise, seconds
+  email TEXT,
+  sub TEXT UNIQUE,              -- of an OIDC user
+  name TEXT,
+  created_at INTEGER NOT NULL,
+  last_login INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- allowed_queues: who owns a restricted queue.
+CREATE TABLE client_queue (
+  queue TEXT NOT NULL,
+  client TEXT NOT NULL REFERENCES client (id) ON DELETE CASCADE,
+  PRIMARY KEY (queue, client)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX client_queue_client ON client_queue (client);
+
+CREATE TABLE refresh_token (
+  hash TEXT PRIMARY KEY,        -- SHA-256 of the token, in hexadecimal
+  client TEXT NOT NULL REFERENCES client (id) ON DELETE CASCADE,
+  issued_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  last_used_at INTEGER NOT NULL,
+  revoked INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX refresh_token_client ON refresh_token (client);
+CREATE INDEX refresh_token_used ON refresh_token (last_used_at);
+
+-- Sign-ins by device that have begun.
+CREATE TABLE device_code (
+  request_id TEXT PRIMARY KEY,
+  code TEXT NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Values are sealed (docs/STORE.md).
+CREATE TABLE secret (
+  client TEXT NOT NULL,
+  path TEXT NOT NULL,
+  value BLOB NOT NULL,
+  ephemeral INTEGER NOT NULL,
+  expires_at INTEGER,           -- NULL: never
+  updated_at INTEGER NOT NULL,
+  PRIMARY KEY (client, path)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX secret_expires ON secret (expires_at) WHERE expires_at IS NOT NULL;

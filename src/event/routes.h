@@ -1,0 +1,10 @@
+#ifndef EVENT_ROUTES_H
+#define EVENT_ROUTES_H
+
+#include "app.h"
+
+/* tf-event: events of jobs to their webhooks. */
+
+extern const struct route_table event_routes;
+
+#endif /* !EVENT_ROUTES_H */

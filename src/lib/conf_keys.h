@@ -75,6 +75,11 @@ CONF_ENUM(SECRETS_MASTER_KEY, CONF_STR, "''", 0, 4096, NULL,
     "The key that secrets are sealed with, in base64, at least 32 bytes. Empty: see SECRETS_MASTER_KEY_FILE.")
 CONF_ENUM(SECRETS_MASTER_KEY_FILE, CONF_STR, "''", 0, 4000, NULL,
     "A file that holds the key for secrets. Empty, and SECRETS_MASTER_KEY too: there is no secrets store.")
+CONF_ENUM(SECRETS_MASTER_KEY_OLD, CONF_STR, "''", 0, 4096, NULL,
+    "A former SECRETS_MASTER_KEY, with which secrets are still opened. Empty: see "
+    "SECRETS_MASTER_KEY_OLD_FILE.")
+CONF_ENUM(SECRETS_MASTER_KEY_OLD_FILE, CONF_STR, "''", 0, 4000, NULL,
+    "A file that holds the former key. Empty: none.")
 CONF_ENUM(WEBHOOK_URL, CONF_STR, "''", 0, 4000, NULL,
     "The address whose scheme, host and port a job's webhook must have. Empty: no webhooks.")
 CONF_ENUM(WEBHOOK_AUTH, CONF_STR, "''", 0, 4096, NULL,

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "field.h"
 #include "queue.h"
+#include "secret.h"
 
 #define LOG_LINES 100
 #define LOG_BYTES 262144
@@ -239,6 +240,9 @@ put_change(struct db_conn *c, void *arg)
 	    p->r->queues.p, p->r->queues.len, p->now);
 	if (e == ERR_OK)
 		e = put_queues(c, p);
+	/* To say that it works on a job is a sign of the job's start. */
+	if (e == ERR_OK && t[AGENT_JOB_ID].len > 0)
+		e = secret_spend(c, t[AGENT_JOB_ID].p);
 	return e == ERR_OK ? put_log(c, p) : e;
 }
 

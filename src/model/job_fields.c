@@ -7,12 +7,14 @@
 #include "job_fields.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "field.h"
 #include "queue.h"
 
 #define EXCLUDED_MAX 1000
+#define SECRETS_PER_JOB 1000
 
 enum type { STRING, INTEGER, BOOLEAN, STRINGS, OBJECT, OBJECT_OR_NULL };
 
@@ -286,6 +288,27 @@ is_variable(const struct js_member *m)
 	       strspn(m->key, WORD) == m->key_len;
 }
 
+static int
+by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The paths in order, each once. */
+static void
+sort_paths(struct job_new *job)
+{
+	size_t i, n = 0;
+
+	qsort(job->secret_paths, job->n_secret_paths,
+	    sizeof(*job->secret_paths), by_text);
+	for (i = 0; i < job->n_secret_paths; i++)
+		if (n == 0 ||
+		    strcmp(job->secret_paths[n - 1], job->secret_paths[i]) != 0)
+			job->secret_paths[n++] = job->secret_paths[i];
+	job->n_secret_paths = n;
+}
+
 /* test_data.secrets: names of variables, each with the path of a secret. */
 static void
 read_secrets(
@@ -296,7 +319,13 @@ read_secrets(
 	size_t i, len = 0;
 
 	r->job->secrets = true;
-	if ((why = field_object(r->doc, map, &in)) != NULL) {
+	if ((why = field_object(r->doc, map, &in)) == NULL &&
+	    in.n_members > SECRETS_PER_JOB)
+		why = "Longer than maximum length 1000.";
+	if (why == NULL && (r->job->secret_paths = arena_alloc(r->doc->arena,
+				(in.n_members + 1) * sizeof(path))) == NULL)
+		why = "Out of memory.";
+	if (why != NULL) {
 		faults_add(r->f, why, section, "secrets", NULL);
 		return;
 	}
@@ -310,7 +339,10 @@ read_secrets(
 		if (why != NULL)
 			faults_add(r->f, why, section, "secrets",
 			    in.members[i].key, "value", NULL);
+		else
+			r->job->secret_paths[r->job->n_secret_paths++] = path;
 	}
+	sort_paths(r->job);
 }
 
 /* A section: an object whose name ends in _data.  What it is about is the

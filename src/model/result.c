@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "field.h"
 #include "job.h"
+#include "secret.h"
 
 /* A file of more bytes is not read, but left to the web server. */
 #define SMALL_MAX ((size_t)128 * 1024)
@@ -179,10 +180,12 @@ report_change(struct db_conn *c, void *arg)
 	const struct reporting *x = arg;
 	const struct result_report *r = x->r;
 	const char *device = r->device_info.p;
+	enum err e;
 
-	return db_exec(c, NULL, sql[SQL_REPORT], "tsssi", x->id->text, r->state,
+	e = db_exec(c, NULL, sql[SQL_REPORT], "tsssi", x->id->text, r->state,
 	    r->state_len, r->status, r->status_len, device, r->device_info.len,
 	    x->now);
+	return e == ERR_OK ? secret_spend(c, x->id->text) : e;
 }
 
 enum err
@@ -208,8 +211,11 @@ seed_change(struct db_conn *c, void *arg)
 {
 	const struct seeding *x = arg;
 
-	return db_exec(c, NULL, sql[SQL_SEED], "tsi", x->id->text, x->state,
+	enum err e;
+
+	e = db_exec(c, NULL, sql[SQL_SEED], "tsi", x->id->text, x->state,
 	    x->state_len, x->now);
+	return e == ERR_OK ? secret_spend(c, x->id->text) : e;
 }
 
 enum err

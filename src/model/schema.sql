@@ -74,6 +74,8 @@ CREATE INDEX agent_queue_agent ON agent_queue (agent);
 
 ALTER TABLE job ADD COLUMN client_id TEXT;  -- whose secrets it names
 ALTER TABLE job ADD COLUMN secrets INTEGER NOT NULL DEFAULT 0; -- 1: names some
+ALTER TABLE job ADD COLUMN secrets_spent INTEGER NOT NULL DEFAULT 0;
+                                -- 1: its ephemeral ones are gone
 
 -- Who is next, and how many are before: also jobs that wait for attachments.
 DROP INDEX job_next;
@@ -181,6 +183,7 @@ CREATE TABLE refresh_token (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX refresh_token_client ON refresh_token (client);
 CREATE INDEX refresh_token_used ON refresh_token (last_used_at);
+CREATE INDEX refresh_token_expires ON refresh_token (expires_at);
 
 -- Sign-ins by device that have begun.
 CREATE TABLE device_code (
@@ -189,11 +192,11 @@ CREATE TABLE device_code (
   expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Values are sealed (docs/STORE.md).
+-- What jobs are told at hand-out.
 CREATE TABLE secret (
   client TEXT NOT NULL,
   path TEXT NOT NULL,
-  value BLOB NOT NULL,
+  value TEXT NOT NULL,          -- base64 of the sealed value
   ephemeral INTEGER NOT NULL,
   expires_at INTEGER,           -- NULL: never
   updated_at INTEGER NOT NULL,

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "field.h"
 #include "job.h"
+#include "phase.h"
 
 /* A file of more bytes is not read, but left to the web server. */
 #define SMALL_MAX ((size_t)128 * 1024)
@@ -37,14 +38,6 @@ static const char *const sql[] = {
 		  "FROM job WHERE id = $1"),
 };
 
-static const char *const phases[] = {"setup", "provision", "firmware_update",
-    "test", "allocate", "reserve", "cleanup"};
-
-#define N_PHASES (sizeof(phases) / sizeof(phases[0]))
-#define BAD_PHASE                                                              \
-	"Must be one of: setup, provision, firmware_update, test, allocate, "  \
-	"reserve, cleanup."
-
 static bool
 is_report_field(const char *key)
 {
@@ -65,39 +58,28 @@ result_is_report(const struct js_doc *doc)
 	return true;
 }
 
-/* Where the phase stands in the table; N_PHASES: nowhere. */
-static size_t
-phase_of(const char *key)
-{
-	size_t i;
-
-	for (i = 0; i < N_PHASES; i++)
-		if (strcmp(phases[i], key) == 0)
-			break;
-	return i;
-}
-
 /* status: exit codes by phase, the last of each, written anew as plain integers. */
 static enum err
 read_status(struct js_doc *doc, const struct js_member *m, struct faults *f,
     struct result_report *out)
 {
-	int64_t codes[N_PHASES] = {0};
-	bool given[N_PHASES] = {false};
+	int64_t codes[PHASE__MAX] = {0};
+	bool given[PHASE__MAX] = {false};
 	struct js_doc in;
 	struct buf b;
 	const char *why;
-	size_t i, phase;
+	enum phase phase;
+	size_t i;
 
 	if ((why = field_object(doc, m, &in)) != NULL) {
 		faults_add(f, why, m->key, NULL);
 		return ERR_OK;
 	}
 	for (i = 0; i < in.n_members; i++) {
-		phase = phase_of(in.members[i].key);
-		if (phase == N_PHASES) {
-			faults_add(f, BAD_PHASE, "status", in.members[i].key,
-			    "key", NULL);
+		phase = phase_of(in.members[i].key, in.members[i].key_len);
+		if (phase == PHASE__MAX) {
+			faults_add(f, PHASE_UNKNOWN, "status",
+			    in.members[i].key, "key", NULL);
 			continue;
 		}
 		given[phase] = true;
@@ -108,10 +90,10 @@ read_status(struct js_doc *doc, const struct js_member *m, struct faults *f,
 	}
 	buf_init(&b, doc->arena, 256);
 	buf_char(&b, '{');
-	for (i = 0; i < N_PHASES; i++)
-		if (given[i])
+	for (phase = PHASE_SETUP; phase < PHASE__MAX; phase++)
+		if (given[phase])
 			buf_printf(&b, "%s\"%s\":%lld", b.len > 1 ? "," : "",
-			    phases[i], (long long)codes[i]);
+			    phase_name(phase), (long long)codes[phase]);
 	buf_char(&b, '}');
 	out->status = b.p;
 	out->status_len = b.len;
@@ -248,13 +230,13 @@ put_status(struct buf *b, const char *text, size_t len)
 	struct js_fault fault;
 	struct js_doc status;
 	const struct js_member *m;
-	size_t i;
+	enum phase p;
 
 	if (js_scan(&status, b->arena, text, len, &fault) != ERR_OK)
 		return ERR_NOMEM;
-	for (i = 0; i < N_PHASES; i++)
-		if ((m = js_find(&status, phases[i])) != NULL)
-			buf_printf(b, ",\"%s_status\":%.*s", phases[i],
+	for (p = PHASE_SETUP; p < PHASE__MAX; p++)
+		if ((m = js_find(&status, phase_name(p))) != NULL)
+			buf_printf(b, ",\"%s_status\":%.*s", phase_name(p),
 			    (int)m->value.len, m->value.p);
 	return ERR_OK;
 }

@@ -590,11 +590,14 @@ blob_log_read(const struct blob_log *l, int64_t at, char *buf, size_t len)
 }
 
 bool
-blob_log_stands(const struct blob_log *l)
+blob_log_stands(struct blob_log *l)
 {
 	struct stat st;
 
-	return fstat(l->fd, &st) == 0 && st.st_nlink > 0;
+	if (fstat(l->fd, &st) == -1)
+		return false;
+	l->size = st.st_size;
+	return st.st_nlink > 0;
 }
 
 void

@@ -88,8 +88,9 @@ enum err blob_log_open(struct blob *b, const struct id *id, enum blob_name name,
 enum err blob_log_read(const struct blob_log *l, int64_t at, char *buf,
     size_t len) __attribute__((warn_unused_result));
 
-/* True while the file that was opened is the one under its name. */
-bool blob_log_stands(const struct blob_log *l);
+/* True while the file that was opened is the one under its name; brings l->size up to
+ * date. */
+bool blob_log_stands(struct blob_log *l);
 
 /* Close it, and unlock it if it was locked. */
 void blob_log_close(struct blob_log *l);

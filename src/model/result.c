@@ -241,7 +241,7 @@ put_status(struct buf *b, const char *text, size_t len)
 	return ERR_OK;
 }
 
-/* Today's view of an ordinary job. */
+/* Today's view of an ordinary job, but for its logs and its end. */
 static enum err
 view(struct buf *b, struct db_stmt *s)
 {
@@ -260,15 +260,15 @@ view(struct buf *b, struct db_stmt *s)
 	js_put_string(b, text, len);
 	if ((text = db_text(s, 3, &len)) != NULL)
 		e = put_status(b, text, len);
-	buf_str(b, "}\n");
 	return e == ERR_OK && !buf_ok(b) ? ERR_NOMEM : e;
 }
 
 enum shown { SHOW_NOTHING, SHOW_FILE, SHOW_VIEW };
 
-/* What there is to show, and the view if that is it. */
+/* What there is to show, and the view and which logs it has if that is it. */
 static enum err
-look_up(struct svc *s, const struct id *id, struct buf *b, enum shown *out)
+look_up(struct svc *s, const struct id *id, struct buf *b, struct joblogs *logs,
+    enum shown *out)
 {
 	struct db_conn *c = db_read(s->db);
 	struct db_stmt *st;
@@ -282,9 +282,30 @@ look_up(struct svc *s, const struct id *id, struct buf *b, enum shown *out)
 		if (*out == SHOW_VIEW)
 			e = view(b, st);
 		db_end(st);
+		if (e == ERR_OK && *out == SHOW_VIEW)
+			e = joblog_find(c, id, logs);
 	}
 	db_read_end(s->db, c);
 	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+static enum err
+show_view(struct svc *s, struct buf *b, struct result_shown *out)
+{
+	static const struct joblog_query all = {
+	    JOBLOG_TYPE__MAX, PHASE__MAX, INT64_MIN, INT64_MIN};
+	enum err e = ERR_OK;
+
+	if (out->logs.n > 0 && (e = joblog_open(s, &out->logs, &all)) != ERR_OK)
+		return e;
+	if (out->logs.n == 0)
+		buf_str(b, "}\n");
+	out->json = b->p;
+	out->len = b->len;
+	if (buf_ok(b))
+		return ERR_OK;
+	joblog_close(&out->logs);
+	return ERR_NOMEM;
 }
 
 enum err
@@ -295,17 +316,16 @@ result_read(struct svc *s, struct arena *a, const struct id *id,
 	struct buf b;
 	enum err e;
 
-	*out = (struct result_shown){.file = NULL};
+	out->file = NULL;
+	out->logs.n = 0;
 	buf_init(&b, a, 256);
-	e = look_up(s, id, &b, &shown);
+	e = look_up(s, id, &b, &out->logs, &shown);
 	if (e != ERR_OK)
 		return e;
 	if (shown == SHOW_NOTHING)
 		return ERR_NOTFOUND;
-	out->json = b.p;
-	out->len = b.len;
 	if (shown == SHOW_VIEW)
-		return ERR_OK;
+		return show_view(s, &b, out);
 	e = blob_get(
 	    s->blob, id, BLOB_RESULT, a, SMALL_MAX, &out->json, &out->len);
 	if (e != ERR_TOOBIG)

@@ -662,43 +662,6 @@ js_element(struct js_span *rest, struct js_member *out)
 	return true;
 }
 
-void
-js_put_string(struct buf *b, const char *s, size_t len)
-{
-	size_t i, from = 0;
-	unsigned char c;
-
-	buf_char(b, '"');
-	for (i = 0; i < len; i++) {
-		c = (unsigned char)s[i];
-		if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f)
-			continue;
-		buf_add(b, s + from, i - from);
-		from = i + 1;
-		if (c == '"' || c == '\\')
-			buf_printf(b, "\\%c", c);
-		else
-			buf_printf(b, "\\u%04x", c);
-	}
-	buf_add(b, s + from, len - from);
-	buf_char(b, '"');
-}
-
-#define BYTES(c) (UINT64_C(0x0101010101010101) * (c))
-
-/* True if one of eight bytes may not stand in a string as it is.  Each term has the
- * top bit of a byte set if that byte, itself below 0x80, is below 0x20 or is the one
- * sought; what a borrow adds stands above a true hit. */
-static bool
-any_special(uint64_t w)
-{
-	uint64_t quote = w ^ BYTES('"'), slash = w ^ BYTES('\\');
-
-	return (((w - BYTES(0x20)) & ~w) | ((quote - BYTES(1)) & ~quote) |
-		   ((slash - BYTES(1)) & ~slash)) &
-	       BYTES(0x80);
-}
-
 static size_t
 escape_one(char *out, unsigned char c)
 {
@@ -718,6 +681,41 @@ escape_one(char *out, unsigned char c)
 	out[4] = hex[c >> 4];
 	out[5] = hex[c & 15];
 	return 6;
+}
+
+void
+js_put_string(struct buf *b, const char *s, size_t len)
+{
+	char escaped[JS_ESCAPED_MAX];
+	size_t i, from = 0;
+	unsigned char c;
+
+	buf_char(b, '"');
+	for (i = 0; i < len; i++) {
+		c = (unsigned char)s[i];
+		if (c >= 0x80 || plain[c])
+			continue;
+		buf_add(b, s + from, i - from);
+		from = i + 1;
+		buf_add(b, escaped, escape_one(escaped, c));
+	}
+	buf_add(b, s + from, len - from);
+	buf_char(b, '"');
+}
+
+#define BYTES(c) (UINT64_C(0x0101010101010101) * (c))
+
+/* True if one of eight bytes may not stand in a string as it is.  Each term has the
+ * top bit of a byte set if that byte, itself below 0x80, is below 0x20 or is the one
+ * sought; what a borrow adds stands above a true hit. */
+static bool
+any_special(uint64_t w)
+{
+	uint64_t quote = w ^ BYTES('"'), slash = w ^ BYTES('\\');
+
+	return (((w - BYTES(0x20)) & ~w) | ((quote - BYTES(1)) & ~quote) |
+		   ((slash - BYTES(1)) & ~slash)) &
+	       BYTES(0x80);
 }
 
 size_t

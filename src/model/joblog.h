@@ -24,6 +24,12 @@ enum joblog_type { JOBLOG_OUTPUT, JOBLOG_SERIAL, JOBLOG_TYPE__MAX };
 /* A constant. */
 const char *joblog_type_name(enum joblog_type t);
 
+/* The file of a type and phase. */
+enum blob_name joblog_file(enum joblog_type t, enum phase p);
+
+/* Its rows, in SQL: after job, type and phase as $1, $2, $3. */
+#define JOBLOG_ONE "WHERE job = $1 AND type = $2 AND phase = $3 "
+
 struct joblog_fragment {
 	int64_t number;
 	int64_t at; /* the agent's time, microseconds */

@@ -147,7 +147,8 @@ static int
 reply_logs(struct worker *w, struct req *r, const struct joblog_query *q,
     struct joblogs *logs)
 {
-	struct stream *s = stream_begin(w, r, logs, PHASE__MAX * HEAD_MAX);
+	struct stream *s =
+	    stream_begin(w, r, logs, (size_t)PHASE__MAX * HEAD_MAX);
 	bool one = q->phase != PHASE__MAX;
 	enum phase p;
 	char head[32];

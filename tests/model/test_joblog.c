@@ -411,12 +411,12 @@ Test(joblog, takes_fragments_of_many_threads_once_each)
 	int numbers[THREADS], i, t;
 	size_t n = 0;
 
-	for (t = 0; t < 2 * THREADS; t++) {
-		numbers[t % THREADS] = t % THREADS;
+	for (t = 0; t < THREADS; t++)
+		numbers[t] = t;
+	for (t = 0; t < 2 * THREADS; t++)
 		cr_assert_eq(pthread_create(&threads[t], NULL, append_many,
 				 &numbers[t % THREADS]),
 		    0);
-	}
 	for (t = 0; t < 2 * THREADS; t++)
 		(void)pthread_join(threads[t], NULL);
 	for (i = 0; i < EACH; i++)

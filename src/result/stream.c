@@ -35,7 +35,8 @@ take_place(const struct worker *w)
 
 	if (n == 0)
 		n = RESULT_WORKERS;
-	if (atomic_fetch_add(&n_long, 1) < (n + 1) * 3 / 4)
+	n = n > 1 ? n * 3 / 4 : 1;
+	if (atomic_fetch_add(&n_long, 1) < n)
 		return true;
 	(void)atomic_fetch_sub(&n_long, 1);
 	return false;

@@ -37,8 +37,16 @@ struct blob {
 	int tmp;
 };
 
+#define LOGS_OF(type)                                                          \
+	"log." type ".setup", "log." type ".provision",                        \
+	    "log." type ".firmware_update", "log." type ".test",               \
+	    "log." type ".allocate", "log." type ".reserve",                   \
+	    "log." type ".cleanup"
+
 static const char *const names[BLOB__MAX] = {
     [BLOB_RESULT] = "result.json",
+    [BLOB_LOG] = LOGS_OF("output"),
+    LOGS_OF("serial"),
 };
 
 static enum err
@@ -278,6 +286,17 @@ sync_shard(struct blob *b, const struct id *id)
 	return sync_dir(b->jobs, shard);
 }
 
+/* Make a new name durable: the directory that holds it and the one above, which
+ * another process may have changed a moment ago. */
+static int
+sync_names(struct blob *b, const struct id *id)
+{
+	char dir[DIR_MAX];
+
+	dir_of(id, dir);
+	return sync_dir(b->jobs, dir) == 0 ? sync_shard(b, id) : -1;
+}
+
 /* Rename, durably.  The job's directory is there, unless somebody has removed it
  * since. */
 static int
@@ -457,6 +476,176 @@ blob_remove(struct blob *b, const struct id *id, enum blob_name name)
 	e = disk_err();
 	log_errno("%s of %s: remove", names[name], id->text);
 	return e;
+}
+
+/* For reading and appending, made if it is missing, and so its directory. */
+static int
+open_log(struct blob *b, const struct id *id, const char *path)
+{
+	const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+	int fd;
+
+	fd = openat(b->jobs, path, flags, 0640);
+	if (fd != -1 || errno != ENOENT || make_job_dir(b, id) == -1)
+		return fd;
+	return openat(b->jobs, path, flags, 0640);
+}
+
+static int
+lock_waiting(int fd)
+{
+	int rc;
+
+	do
+		rc = flock(fd, LOCK_EX);
+	while (rc == -1 && errno == EINTR);
+	return rc;
+}
+
+enum err
+blob_log_lock(struct blob *b, const struct id *id, enum blob_name name,
+    struct blob_log *out)
+{
+	char path[PATH_LEN];
+	struct stat st;
+	enum err e;
+
+	gate_leave();
+	path_of(id, name, path);
+	for (;;) {
+		if ((out->fd = open_log(b, id, path)) == -1)
+			break;
+		if (lock_waiting(out->fd) == -1 || fstat(out->fd, &st) == -1)
+			break;
+		out->size = st.st_size;
+		if (st.st_nlink > 0)
+			return ERR_OK;
+		/* Who had it locked has removed it. */
+		(void)close(out->fd);
+	}
+	e = disk_err();
+	log_errno("%s of %s: open", names[name], id->text);
+	if (out->fd != -1)
+		(void)close(out->fd);
+	return e;
+}
+
+static int
+write_at(int fd, const char *p, size_t len, int64_t at)
+{
+	ssize_t n;
+
+	while (len > 0) {
+		n = pwrite(fd, p, len, (off_t)at);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return -1;
+		p += n;
+		at += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+enum err
+blob_log_write(struct blob *b, const struct id *id, enum blob_name name,
+    struct blob_log *l, int64_t at, const char *p, size_t len)
+{
+	int64_t end = at + (int64_t)len;
+	enum err e;
+
+	if (write_at(l->fd, p, len, at) == -1 ||
+	    (l->size > end && ftruncate(l->fd, (off_t)end) == -1) ||
+	    fdatasync(l->fd) == -1) {
+		e = disk_err();
+		log_errno("%s of %s: write", names[name], id->text);
+		/* Give back the room that was had; the bytes do not count. */
+		if (l->size <= at && ftruncate(l->fd, (off_t)l->size) == -1)
+			log_errno("%s of %s: cut", names[name], id->text);
+		return e;
+	}
+	if (at == 0 && sync_names(b, id) == -1) {
+		e = disk_err();
+		log_errno("%s of %s: sync directory", names[name], id->text);
+		return e;
+	}
+	return ERR_OK;
+}
+
+enum err
+blob_log_remove(struct blob *b, const struct id *id, enum blob_name name)
+{
+	char path[PATH_LEN];
+
+	path_of(id, name, path);
+	if (unlinkat(b->jobs, path, 0) == 0 || errno == ENOENT)
+		return ERR_OK;
+	log_errno("%s of %s: remove", names[name], id->text);
+	return ERR_IO;
+}
+
+enum err
+blob_log_open(struct blob *b, const struct id *id, enum blob_name name,
+    struct blob_log *out)
+{
+	char path[PATH_LEN];
+	struct stat st;
+
+	path_of(id, name, path);
+	out->fd = openat(b->jobs, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (out->fd == -1 && errno == ENOENT)
+		return ERR_NOTFOUND;
+	if (out->fd == -1 || fstat(out->fd, &st) == -1) {
+		log_errno("%s of %s: open", names[name], id->text);
+		if (out->fd != -1)
+			(void)close(out->fd);
+		return ERR_IO;
+	}
+	out->size = st.st_size;
+	return ERR_OK;
+}
+
+enum err
+blob_log_read(const struct blob_log *l, int64_t at, char *buf, size_t len)
+{
+	ssize_t n;
+
+	while (len > 0) {
+		n = pread(l->fd, buf, len, (off_t)at);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1) {
+			log_errno("a log: read");
+			return ERR_IO;
+		}
+		if (n == 0) {
+			log_error("a log ends before what is known of it");
+			return ERR_IO;
+		}
+		buf += n;
+		at += n;
+		len -= (size_t)n;
+	}
+	return ERR_OK;
+}
+
+bool
+blob_log_stands(struct blob_log *l)
+{
+	struct stat st;
+
+	if (fstat(l->fd, &st) == -1)
+		return false;
+	l->size = st.st_size;
+	return st.st_nlink > 0;
+}
+
+void
+blob_log_close(struct blob_log *l)
+{
+	(void)close(l->fd);
+	l->fd = -1;
 }
 
 int64_t

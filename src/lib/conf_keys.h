@@ -37,7 +37,7 @@ CONF_ENUM(MAX_AGENTS, CONF_INT, "10000", 1, 10000000, NULL,
     "The most distinct agents that may register.")
 CONF_ENUM(JOB_BODY_MAX, CONF_INT, "1048576", 1024, 67108864, NULL,
     "The largest job accepted, in bytes.")
-CONF_ENUM(RESULT_BODY_MAX, CONF_INT, "16777216", 1024, 1073741824, NULL,
+CONF_ENUM(RESULT_BODY_MAX, CONF_INT, "16777215", 1024, 1073741824, NULL,
     "The largest result accepted, in bytes.")
 CONF_ENUM(STORE_WAIT_MS, CONF_INT, "5000", 100, 60000, NULL,
     "How long a change waits for the store before it is refused with 503, "

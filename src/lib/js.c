@@ -601,6 +601,18 @@ js_string(struct arena *a, const struct js_member *m, size_t *len)
 	return p;
 }
 
+const char *
+js_string_in_place(const struct js_member *m, size_t *len)
+{
+	char *p = (char *)m->value.p + 1;
+
+	*len = m->value.len - 2;
+	if (memchr(p, '\\', *len) != NULL)
+		*len = decode(p, (const unsigned char *)p, *len);
+	p[*len] = '\0';
+	return p;
+}
+
 /* The length of the value at p, which was scanned before. */
 static size_t
 value_len(const char *p, const char *end)
@@ -650,24 +662,83 @@ js_element(struct js_span *rest, struct js_member *out)
 	return true;
 }
 
+static size_t
+escape_one(char *out, unsigned char c)
+{
+	static const char names[] = "btn?fr", hex[] = "0123456789abcdef";
+
+	out[0] = '\\';
+	if (c == '"' || c == '\\') {
+		out[1] = (char)c;
+		return 2;
+	}
+	if (c >= '\b' && c <= '\r' && c != '\v') {
+		out[1] = names[c - '\b'];
+		return 2;
+	}
+	out[1] = 'u';
+	out[2] = out[3] = '0';
+	out[4] = hex[c >> 4];
+	out[5] = hex[c & 15];
+	return 6;
+}
+
 void
 js_put_string(struct buf *b, const char *s, size_t len)
 {
+	char escaped[JS_ESCAPED_MAX];
 	size_t i, from = 0;
 	unsigned char c;
 
 	buf_char(b, '"');
 	for (i = 0; i < len; i++) {
 		c = (unsigned char)s[i];
-		if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f)
+		if (c >= 0x80 || plain[c])
 			continue;
 		buf_add(b, s + from, i - from);
 		from = i + 1;
-		if (c == '"' || c == '\\')
-			buf_printf(b, "\\%c", c);
-		else
-			buf_printf(b, "\\u%04x", c);
+		buf_add(b, escaped, escape_one(escaped, c));
 	}
 	buf_add(b, s + from, len - from);
 	buf_char(b, '"');
+}
+
+#define BYTES(c) (UINT64_C(0x0101010101010101) * (c))
+
+/* True if one of eight bytes may not stand in a string as it is.  Each term has the
+ * top bit of a byte set if that byte, itself below 0x80, is below 0x20 or is the one
+ * sought; what a borrow adds stands above a true hit. */
+static bool
+any_special(uint64_t w)
+{
+	uint64_t quote = w ^ BYTES('"'), slash = w ^ BYTES('\\');
+
+	return (((w - BYTES(0x20)) & ~w) | ((quote - BYTES(1)) & ~quote) |
+		   ((slash - BYTES(1)) & ~slash)) &
+	       BYTES(0x80);
+}
+
+size_t
+js_escape(char *out, const char *s, size_t len)
+{
+	const char *end = s + len;
+	char *p = out;
+	uint64_t w;
+
+	while (s < end) {
+		while (end - s >= 8) {
+			memcpy(&w, s, 8);
+			if (any_special(w))
+				break;
+			memcpy(p, &w, 8);
+			s += 8;
+			p += 8;
+		}
+		while (s < end &&
+		       ((unsigned char)*s >= 0x80 || plain[(unsigned char)*s]))
+			*p++ = *s++;
+		if (s < end)
+			p += escape_one(p, (unsigned char)*s++);
+	}
+	return (size_t)(p - out);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "joblog.h"
 #include "outbox.h"
 #include "queue.h"
 #include "secret.h"
@@ -119,7 +120,8 @@ same_id(struct db_conn *c, struct submission *sub)
 		sub->verdict = JOB_ID_TAKEN;
 		return ERR_CONFLICT;
 	}
-	return db_exec(c, NULL, sql[SQL_DELETE], "t", job->id.text);
+	e = db_exec(c, NULL, sql[SQL_DELETE], "t", job->id.text);
+	return e == ERR_OK ? joblog_forget(c, &job->id) : e;
 }
 
 static enum err

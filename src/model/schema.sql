@@ -114,10 +114,10 @@ CREATE TABLE job_fragment (
   type TEXT NOT NULL,
   phase TEXT NOT NULL,
   number INTEGER NOT NULL,
-  offset INTEGER NOT NULL,      -- bytes from the start of the file
+  start INTEGER NOT NULL,       -- bytes from the start of the file
   length INTEGER NOT NULL,      -- bytes
   at INTEGER NOT NULL,          -- the agent's time stamp, microseconds
-  PRIMARY KEY (job, type, phase, number, offset)
+  PRIMARY KEY (job, type, phase, number, start)
 ) STRICT, WITHOUT ROWID;
 
 -- What agents advertise of a queue.

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "api.h"
-#include "token.h"
+#include "bearer.h"
 
 #define JSON "Content-Type: application/json\n"
 

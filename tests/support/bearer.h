@@ -1,5 +1,5 @@
-#ifndef TOKEN_H
-#define TOKEN_H
+#ifndef BEARER_H
+#define BEARER_H
 
 /* Tokens as the instance "tokens" verifies them, made here with its key.  They live as
  * long as the process. */
@@ -13,4 +13,4 @@ const char *bearer_with(const char *permissions);
 /* Likewise, of these claims and this key. */
 const char *bearer_of(const char *claims, const char *key);
 
-#endif /* !TOKEN_H */
+#endif /* !BEARER_H */

@@ -1,6 +1,6 @@
 /* A token by libcrypto alone, without the server's own code. */
 
-#include "token.h"
+#include "bearer.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>

@@ -6,6 +6,7 @@
 
 #include "js.h"
 
+#include <endian.h>
 #include <json-c/json.h>
 #include <string.h>
 
@@ -705,11 +706,13 @@ js_put_string(struct buf *b, const char *s, size_t len)
 
 #define BYTES(c) (UINT64_C(0x0101010101010101) * (c))
 
-/* True if one of eight bytes may not stand in a string as it is.  Each term has the
- * top bit of a byte set if that byte, itself below 0x80, is below 0x20 or is the one
- * sought; what a borrow adds stands above a true hit. */
-static bool
-any_special(uint64_t w)
+/*
+ * The top bit of each of eight bytes that may not stand in a string as it is.  A term
+ * has it of a byte that, itself below 0x80, is below 0x20 or is the one sought; what a
+ * borrow adds stands above a true one, so the lowest is true.
+ */
+static uint64_t
+specials(uint64_t w)
 {
 	uint64_t quote = w ^ BYTES('"'), slash = w ^ BYTES('\\');
 
@@ -718,27 +721,38 @@ any_special(uint64_t w)
 	       BYTES(0x80);
 }
 
+/* The first byte of eight is the lowest. */
+static uint64_t
+load(const char *s)
+{
+	uint64_t w;
+
+	memcpy(&w, s, sizeof(w));
+	return le64toh(w);
+}
+
 size_t
 js_escape(char *out, const char *s, size_t len)
 {
 	const char *end = s + len;
 	char *p = out;
-	uint64_t w;
+	uint64_t hits;
+	size_t n;
 
-	while (s < end) {
-		while (end - s >= 8) {
-			memcpy(&w, s, 8);
-			if (any_special(w))
-				break;
-			memcpy(p, &w, 8);
-			s += 8;
-			p += 8;
-		}
-		while (s < end &&
-		       ((unsigned char)*s >= 0x80 || plain[(unsigned char)*s]))
-			*p++ = *s++;
-		if (s < end)
+	while (end - s >= 8) {
+		hits = specials(load(s));
+		/* Where one stops short, the rest is written over. */
+		memcpy(p, s, 8);
+		n = hits == 0 ? 8 : (size_t)__builtin_ctzll(hits) / 8;
+		s += n;
+		p += n;
+		if (hits != 0)
 			p += escape_one(p, (unsigned char)*s++);
 	}
+	for (; s < end; s++)
+		if ((unsigned char)*s >= 0x80 || plain[(unsigned char)*s])
+			*p++ = *s;
+		else
+			p += escape_one(p, (unsigned char)*s);
 	return (size_t)(p - out);
 }

@@ -350,7 +350,7 @@ reply_err(struct req *r, enum err e)
 }
 
 int
-reply_faults(struct req *r, const struct faults *f)
+reply_faults_of(struct req *r, const char *part, const struct faults *f)
 {
 	const char *json = faults_json(f);
 	struct buf b;
@@ -358,9 +358,15 @@ reply_faults(struct req *r, const struct faults *f)
 	if (json == NULL)
 		return reply_err(r, ERR_NOMEM);
 	buf_init(&b, r->arena, 512);
-	buf_str(&b, "{\"detail\":{\"json\":");
+	buf_printf(&b, "{\"detail\":{\"%s\":", part);
 	buf_str(&b, json);
 	buf_str(&b, "},\"message\":\"Validation error\"}\n");
 	return buf_ok(&b) ? reply_json(r, 422, b.p, b.len)
 			  : reply_err(r, ERR_NOMEM);
+}
+
+int
+reply_faults(struct req *r, const struct faults *f)
+{
+	return reply_faults_of(r, "json", f);
 }

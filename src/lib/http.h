@@ -122,4 +122,7 @@ int reply_err(struct req *r, enum err e);
  */
 int reply_faults(struct req *r, const struct faults *f);
 
+/* Likewise, of another part of the request than the body: "query". */
+int reply_faults_of(struct req *r, const char *part, const struct faults *f);
+
 #endif /* !HTTP_H */

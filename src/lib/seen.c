@@ -108,6 +108,8 @@ seen_open(struct seen **out, const char *path, uint64_t n)
 		free(s);
 		return ERR_IO;
 	}
+	/* The map keeps the file open, and with it the lock. */
+	(void)flock(fd, LOCK_UN);
 	(void)close(fd);
 	*out = s;
 	return ERR_OK;

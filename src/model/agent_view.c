@@ -46,19 +46,23 @@ static const struct {
 #define STREAK (N_TEXTS + 1)
 #define UPDATED (N_TEXTS + 2)
 
+/* What is shown of an agent: alone, among all of them, or on a queue. */
+enum view { VIEW_ONE, VIEW_LISTED, VIEW_QUEUE };
+
 static void
-put_texts(struct buf *b, struct db_stmt *s, bool all)
+put_texts(struct buf *b, struct db_stmt *s, enum view view)
 {
 	const char *p;
 	size_t len;
 	int i;
 
 	for (i = 0; i < N_TEXTS; i++) {
-		if (!all && !texts[i].open)
+		if (view == VIEW_QUEUE && !texts[i].open)
 			continue;
 		p = db_text(s, i, &len);
 		/* Clients want a state of each agent they list. */
-		if (p == NULL && strcmp(texts[i].name, "state") == 0) {
+		if (p == NULL && view != VIEW_ONE &&
+		    strcmp(texts[i].name, "state") == 0) {
 			p = "";
 			len = 0;
 		}
@@ -107,15 +111,15 @@ put_owners(struct buf *b, const char *name, struct db_stmt **owners)
 }
 
 static enum err
-put_agent(
-    struct svc *svc, struct buf *b, struct db_stmt *s, struct db_stmt **owners)
+put_agent(struct svc *svc, struct buf *b, struct db_stmt *s, enum view view,
+    struct db_stmt **owners)
 {
 	const char *name = db_text(s, 0, NULL);
 	int64_t at = db_int(s, UPDATED), seen = 0;
 	char time[CLOCK_TEXT_LEN];
 	enum err e;
 
-	put_texts(b, s, true);
+	put_texts(b, s, view);
 	if (!db_is_null(s, STREAK))
 		buf_printf(b, ",\"provision_streak_count\":%lld",
 		    (long long)db_int(s, STREAK));
@@ -159,7 +163,7 @@ agent_read(struct svc *s, struct arena *a, const char *name, const char **json,
 	buf_init(&b, a, 512);
 	e = db_query(c, &st, sql[SQL_ONE], "t", name);
 	if (e == ERR_OK && (e = find_owners(c, &owners, name)) == ERR_OK)
-		e = put_agent(s, &b, st, &owners);
+		e = put_agent(s, &b, st, VIEW_ONE, &owners);
 	if (owners != NULL)
 		db_end(owners);
 	if (st != NULL)
@@ -184,7 +188,7 @@ agent_list(struct svc *s, struct arena *a, const char **json, size_t *len)
 	while (e == ERR_OK) {
 		if (b.len > 1)
 			buf_char(&b, ',');
-		e = put_agent(s, &b, st, &owners);
+		e = put_agent(s, &b, st, VIEW_LISTED, &owners);
 		if (e == ERR_OK)
 			e = db_next(st);
 	}
@@ -211,7 +215,7 @@ agent_list_queue(struct svc *s, struct arena *a, const char *queue,
 	for (e = db_query(c, &st, sql[SQL_ON_QUEUE], "t", queue); e == ERR_OK;
 	     e = db_next(st)) {
 		buf_char(&b, n++ == 0 ? '[' : ',');
-		put_texts(&b, st, false);
+		put_texts(&b, st, VIEW_QUEUE);
 		buf_char(&b, '}');
 	}
 	if (st != NULL)

@@ -38,6 +38,8 @@ struct job_new {
 	const char **secret_paths; /* that it names */
 	size_t n_secret_paths;
 	bool attachments;
+	const char **tags;
+	size_t n_tags;
 	const char **exclude;
 	size_t n_exclude;
 	const char *body; /* JSON, job_id in it */

@@ -13,7 +13,7 @@
 #include "field.h"
 #include "queue.h"
 
-#define EXCLUDED_MAX 1000
+#define STRINGS_MAX 1000
 #define SECRETS_PER_JOB 1000
 
 enum type { STRING, INTEGER, BOOLEAN, STRINGS, OBJECT, OBJECT_OR_NULL };
@@ -178,12 +178,16 @@ read_strings(struct reading *r, const struct js_member *m)
 	const char **s = NULL;
 	size_t n = 0;
 
-	if (field_strings(r->doc, m, m->key, r->f, &s, &n) &&
-	    strcmp(m->key, "exclude_agents") == 0) {
-		if (n > EXCLUDED_MAX)
+	if (field_strings(r->doc, m, m->key, r->f, &s, &n)) {
+		if (n > STRINGS_MAX)
 			note(r, m, "Longer than maximum length 1000.");
-		r->job->exclude = s;
-		r->job->n_exclude = n;
+		if (strcmp(m->key, "tags") == 0) {
+			r->job->tags = s;
+			r->job->n_tags = n;
+		} else {
+			r->job->exclude = s;
+			r->job->n_exclude = n;
+		}
 	}
 	put_as_is(r, m);
 }

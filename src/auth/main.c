@@ -10,9 +10,10 @@ main(int argc, char **argv)
 	static const struct app app = {
 	    .name = "tf-auth",
 	    .routes = &auth_routes,
-	    .workers = 16,
+	    .workers = 64,
 	    .needs = SVC_DB,
 	    .schema = &model_schema,
+	    .background = auth_background,
 	};
 
 	return app_main(&app, argc, argv);

@@ -7,4 +7,7 @@
 
 extern const struct route_table auth_routes;
 
+/* What it does beside requests: remove what has expired. */
+void auth_background(struct svc *s);
+
 #endif /* !AUTH_ROUTES_H */

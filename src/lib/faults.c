@@ -67,7 +67,9 @@ faults_add(struct faults *f, const char *text, ...)
 	va_end(ap);
 	if (o == NULL)
 		return;
-	if (!json_object_object_get_ex(o, key, &list)) {
+	/* A client may name a key so that its fault stands where a list is. */
+	if (!json_object_object_get_ex(o, key, &list) ||
+	    !json_object_is_type(list, json_type_array)) {
 		list = json_object_new_array_ext(1);
 		if (list == NULL)
 			return;

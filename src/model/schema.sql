@@ -181,6 +181,7 @@ CREATE TABLE refresh_token (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX refresh_token_client ON refresh_token (client);
 CREATE INDEX refresh_token_used ON refresh_token (last_used_at);
+CREATE INDEX refresh_token_expires ON refresh_token (expires_at);
 
 -- Sign-ins by device that have begun.
 CREATE TABLE device_code (

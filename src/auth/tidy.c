@@ -1,0 +1,20 @@
+/* What tf-auth removes by itself. */
+
+#include "log.h"
+#include "routes.h"
+#include "token.h"
+
+#define PAUSE_MS 60000
+
+void
+auth_background(struct svc *s)
+{
+	int64_t n;
+
+	while (!app_stopping()) {
+		/* In small changes, so that no log-in waits for long. */
+		while (token_sweep(s, &n) == ERR_OK && n > 0 && !app_stopping())
+			log_debug("removed %lld refresh tokens", (long long)n);
+		app_sleep_ms(PAUSE_MS);
+	}
+}

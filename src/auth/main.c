@@ -11,7 +11,7 @@ main(int argc, char **argv)
 	    .name = "tf-auth",
 	    .routes = &auth_routes,
 	    .workers = 64,
-	    .needs = SVC_DB,
+	    .needs = SVC_DB | SVC_SEAL,
 	    .schema = &model_schema,
 	    .background = auth_background,
 	};

@@ -2,6 +2,7 @@
 
 #include "log.h"
 #include "routes.h"
+#include "secret.h"
 #include "token.h"
 
 #define PAUSE_MS 60000
@@ -15,6 +16,9 @@ auth_background(struct svc *s)
 		/* In small changes, so that no log-in waits for long. */
 		while (token_sweep(s, &n) == ERR_OK && n > 0 && !app_stopping())
 			log_debug("removed %lld refresh tokens", (long long)n);
+		while (
+		    secret_purge(s, &n) == ERR_OK && n > 0 && !app_stopping())
+			log_debug("removed %lld secrets", (long long)n);
 		app_sleep_ms(PAUSE_MS);
 	}
 }

@@ -37,6 +37,8 @@ struct ctl_group {
 };
 
 extern const struct ctl_group ctl_client;
+extern const struct ctl_group ctl_queue;
+extern const struct ctl_group ctl_secret;
 
 /* Tell why it failed, or what is wrong with the command line, as in printf, and what
  * helps (NULL: nothing).  Each returns the status. */

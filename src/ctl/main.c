@@ -23,7 +23,8 @@
 
 #define NAME "testflingerctl"
 
-static const struct ctl_group *const groups[] = {&ctl_client};
+static const struct ctl_group *const groups[] = {
+    &ctl_client, &ctl_queue, &ctl_secret};
 
 #define N_GROUPS (sizeof(groups) / sizeof(groups[0]))
 
@@ -179,7 +180,8 @@ run_opened(struct ctl *ctl, const struct conf *conf, int argc, char **argv)
 	struct svc svc;
 	int status;
 
-	if (svc_open(&svc, conf, &model_schema, SVC_DB, NAME) != ERR_OK)
+	if (svc_open(&svc, conf, &model_schema, SVC_DB | SVC_SEAL, NAME) !=
+	    ERR_OK)
 		return ctl_fail(
 		    "The lines above tell why; DATA_PATH and STATE_URI "
 		    "name it.",

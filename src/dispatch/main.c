@@ -11,7 +11,7 @@ main(int argc, char **argv)
 	    .name = "tf-dispatch",
 	    .routes = &dispatch_routes,
 	    .workers = 32,
-	    .needs = SVC_DB,
+	    .needs = SVC_DB | SVC_SEAL,
 	    .schema = &model_schema,
 	};
 

@@ -6,6 +6,7 @@
 #include "job.h"
 #include "queue.h"
 #include "routes.h"
+#include "secret.h"
 
 /* The values of queue in the query, in order. */
 static const char **
@@ -40,17 +41,27 @@ agent_name(struct req *r)
 	return name;
 }
 
-/* The definition with what only the taker is told, spliced in before its end.
- */
+/* The definition with what only the taker is told: the values of its secrets, and
+ * members spliced in before its end. */
 static int
-reply_job(struct req *r, const struct job *job)
+reply_job(struct worker *w, struct req *r, const struct job *job)
 {
+	const char *body = job->body;
 	char time[CLOCK_TEXT_LEN];
+	size_t len = job->body_len;
 	struct buf b;
 
+	if (job->client_id != NULL &&
+	    secret_fill(w->svc, r->arena, &job->id, job->client_id, job->body,
+		job->body_len, &body, &len) != ERR_OK)
+		return reply_err(r, ERR_NOMEM);
 	clock_text(job->started_at, time);
-	buf_init(&b, r->arena, job->body_len + 128);
-	buf_add(&b, job->body, job->body_len - 1);
+	buf_init(&b, r->arena, len + 128);
+	buf_add(&b, body, len - 1);
+	if (job->client_id != NULL) {
+		buf_str(&b, ",\"client_id\":");
+		js_put_string(&b, job->client_id, strlen(job->client_id));
+	}
 	if (job->attachments != NULL) {
 		buf_str(&b, ",\"attachments_status\":");
 		js_put_string(&b, job->attachments, strlen(job->attachments));
@@ -80,10 +91,10 @@ take_get(struct worker *w, struct req *r)
 		return reply_message(r, 401, "Agent not identified");
 
 	/* Act. */
-	e = job_take(w->svc, r->arena, queues, n, agent, &job);
+	e = job_take(w->svc, r->arena, queues, n, agent, r->caller.token, &job);
 	if (e == ERR_NOTFOUND)
 		return reply_empty(r, 204);
 	if (e != ERR_OK)
 		return reply_err(r, e);
-	return reply_job(r, &job);
+	return reply_job(w, r, &job);
 }

@@ -9,7 +9,7 @@
 /* The reply for each verdict that is not good. */
 static int
 refuse(struct req *r, const struct job_new *job, enum job_verdict v,
-    enum err failure)
+    const struct job_refusal *more)
 {
 	struct faults f;
 
@@ -20,16 +20,40 @@ refuse(struct req *r, const struct job_new *job, enum job_verdict v,
 		    "allowed to run this job");
 	case JOB_NO_SECRETS_STORE:
 		return reply_message(r, 422, "No secrets store");
+	case JOB_NEEDS_CLIENT:
+		return reply_message(
+		    r, 422, "Missing client ID (user not authenticated)");
+	case JOB_NO_SUCH_SECRETS:
+		return reply_message(
+		    r, 422, "Inaccessible secret paths: %s", more->missing);
 	case JOB_BAD_ID:
 		return reply_message(r, 400, "Invalid job_id specified");
 	case JOB_NEEDS_LOGIN_PRIORITY:
 		return reply_message(r, 401,
 		    "Authentication required for setting priority: %lld",
 		    (long long)job->priority);
+	case JOB_NOT_THIS_PRIORITY:
+		return reply_message(r, 403,
+		    "Not enough permissions to push to %s with priority %lld",
+		    job->queue, (long long)job->priority);
+	case JOB_NEEDS_LOGIN_QUEUE:
+		return reply_message(r, 401,
+		    "Authentication required to push to restricted queue: %s",
+		    job->queue);
+	case JOB_NOT_THIS_QUEUE:
+		return reply_message(r, 403,
+		    "Not enough permissions to push to the restricted queue: "
+		    "%s",
+		    job->queue);
 	case JOB_NEEDS_LOGIN_RESERVE:
 		return reply_message(r, 401,
 		    "Authentication required for setting timeout: %lld",
 		    (long long)job->reserve_s);
+	case JOB_NOT_THIS_RESERVE:
+		return reply_message(r, 403,
+		    "Not enough permissions to push to %s with reservation "
+		    "timeout %lld",
+		    job->queue, (long long)job->reserve_s);
 	case JOB_ID_TAKEN:
 		return reply_message(r, 409,
 		    "job_id: an unfinished job of other content has it");
@@ -40,14 +64,14 @@ refuse(struct req *r, const struct job_new *job, enum job_verdict v,
 		    "job_queue", NULL);
 		return reply_faults(r, &f);
 	default:
-		return reply_err(r, failure);
+		return reply_err(r, more->failure);
 	}
 }
 
 int
 submit_post(struct worker *w, struct req *r)
 {
-	enum err failure = ERR_OK;
+	struct job_refusal more;
 	enum job_verdict v;
 	struct job_new job;
 	struct js_doc doc;
@@ -71,9 +95,9 @@ submit_post(struct worker *w, struct req *r)
 		return reply_err(r, e);
 
 	/* Act. */
-	v = job_submit(w->svc, &job, r->caller.token, req_id(r), &failure);
+	v = job_submit(w->svc, r->arena, &job, &r->caller, req_id(r), &more);
 	if (v != JOB_OK)
-		return refuse(r, &job, v, failure);
+		return refuse(r, &job, v, &more);
 
 	/* Reply. */
 	buf_init(&b, r->arena, 64);

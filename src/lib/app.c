@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,6 +31,7 @@
 #include "log.h"
 
 #define WORKERS_MAX 1024
+#define FILES_MAX 20000
 #define PLACES_MIN 8
 #define PLACES_MAX 32
 #define STACK_SIZE ((size_t)256 * 1024)
@@ -348,6 +350,19 @@ serve_until_signal(
 	return status;
 }
 
+/* A request may hold a dozen files open. */
+static void
+allow_files(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == -1 || l.rlim_cur >= FILES_MAX)
+		return;
+	l.rlim_cur = l.rlim_max < FILES_MAX ? l.rlim_max : FILES_MAX;
+	if (setrlimit(RLIMIT_NOFILE, &l) == -1)
+		log_errno("cannot raise the number of open files");
+}
+
 static int
 run(const struct app *a, const struct conf *conf)
 {
@@ -355,6 +370,7 @@ run(const struct app *a, const struct conf *conf)
 
 	block_signals(&signals);
 	(void)umask(0027);
+	allow_files();
 	/* Many threads, small requests: a few heaps are enough, and what a big
 	 * body took goes back to the system. */
 	(void)mallopt(M_ARENA_MAX, ARENAS_MAX);

@@ -1,7 +1,9 @@
 /*
  * Files are written under tmp/, synced, and renamed into their place.  A
  * temporary file is locked while its writer lives, so that whoever starts next
- * can tell what a dead process left from what a living one is writing.
+ * can tell what a dead process left from what a living one is writing.  The sync
+ * of a new file waits for the directory it is in, so that tmp/ is several: writers
+ * that share one would wait for each other.
  */
 
 #include "blob.h"
@@ -25,7 +27,8 @@
 #define SHARD_LEN 3 /* "ab" and its NUL */
 #define DIR_MAX (SHARD_LEN + ID_LEN + 1) /* "ab/<uuid>" */
 #define PATH_LEN (DIR_MAX + 32)
-#define TMP_LEN 32
+#define TMP_DIRS 16U
+#define TMP_LEN 32 /* "f/0123456789abcdef" and its NUL */
 #define SMALL ((size_t)2048)
 
 struct blob {
@@ -34,8 +37,16 @@ struct blob {
 	int tmp;
 };
 
+#define LOGS_OF(type)                                                          \
+	"log." type ".setup", "log." type ".provision",                        \
+	    "log." type ".firmware_update", "log." type ".test",               \
+	    "log." type ".allocate", "log." type ".reserve",                   \
+	    "log." type ".cleanup"
+
 static const char *const names[BLOB__MAX] = {
     [BLOB_RESULT] = "result.json",
+    [BLOB_LOG] = LOGS_OF("output"),
+    LOGS_OF("serial"),
 };
 
 static enum err
@@ -116,13 +127,13 @@ sweep_one(int tmp, const char *name)
 }
 
 static void
-sweep(int tmp)
+sweep_dir(int tmp, const char *name)
 {
 	struct dirent *d;
 	DIR *dir;
 	int fd;
 
-	fd = open_dir(tmp, ".");
+	fd = open_dir(tmp, name);
 	dir = fd != -1 ? fdopendir(fd) : NULL;
 	if (dir == NULL) {
 		log_errno("cannot read the directory of temporary files");
@@ -132,8 +143,34 @@ sweep(int tmp)
 	}
 	while ((d = readdir(dir)) != NULL)
 		if (d->d_name[0] != '.')
-			sweep_one(tmp, d->d_name);
+			sweep_one(fd, d->d_name);
 	(void)closedir(dir);
+}
+
+static int
+make_tmp_dirs(int tmp)
+{
+	char name[4];
+	unsigned i;
+
+	for (i = 0; i < TMP_DIRS; i++) {
+		(void)snprintf(name, sizeof(name), "%x", i & (TMP_DIRS - 1));
+		if (mkdirat(tmp, name, 0750) == -1 && errno != EEXIST)
+			return -1;
+	}
+	return 0;
+}
+
+static void
+sweep(int tmp)
+{
+	char name[4];
+	unsigned i;
+
+	for (i = 0; i < TMP_DIRS; i++) {
+		(void)snprintf(name, sizeof(name), "%x", i & (TMP_DIRS - 1));
+		sweep_dir(tmp, name);
+	}
 }
 
 enum err
@@ -148,7 +185,8 @@ blob_open(struct blob **out, const char *path)
 	b->root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (b->root == -1 || (b->jobs = make_dir(b->root, "jobs")) == -1 ||
 	    (b->tmp = make_dir(b->root, "tmp")) == -1 ||
-	    make_shards(b->jobs) == -1 || fsync(b->root) == -1) {
+	    make_tmp_dirs(b->tmp) == -1 || make_shards(b->jobs) == -1 ||
+	    fsync(b->root) == -1) {
 		log_errno("cannot use the data directory %s", path);
 		blob_close(b);
 		return ERR_IO;
@@ -200,7 +238,8 @@ open_tmp(int tmp, char name[TMP_LEN])
 	for (try = 0; try < 100; try++) {
 		if (getrandom(&r, sizeof(r), 0) != (ssize_t)sizeof(r))
 			return -1;
-		(void)snprintf(name, TMP_LEN, "%016llx", (unsigned long long)r);
+		(void)snprintf(name, TMP_LEN, "%x/%016llx",
+		    (unsigned)r & (TMP_DIRS - 1), (unsigned long long)r);
 		fd = openat(
 		    tmp, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 		if (fd == -1 && errno == EEXIST)
@@ -229,20 +268,37 @@ sync_dir(int at, const char *name)
 	return rc;
 }
 
-/* Make the change of a name durable: the directory that holds it, and the one
- * that holds that.  Both always, because another process may have made the
- * inner one a moment ago and not have synced it yet; a clean one costs little.
- */
+static int
+make_job_dir(struct blob *b, const struct id *id)
+{
+	char dir[DIR_MAX];
+
+	dir_of(id, dir);
+	return mkdirat(b->jobs, dir, 0750) == -1 && errno != EEXIST ? -1 : 0;
+}
+
+static int
+sync_shard(struct blob *b, const struct id *id)
+{
+	char shard[SHARD_LEN];
+
+	shard_of(id, shard);
+	return sync_dir(b->jobs, shard);
+}
+
+/* Make a new name durable: the directory that holds it and the one above, which
+ * another process may have changed a moment ago. */
 static int
 sync_names(struct blob *b, const struct id *id)
 {
-	char dir[DIR_MAX], shard[SHARD_LEN];
+	char dir[DIR_MAX];
 
 	dir_of(id, dir);
-	shard_of(id, shard);
-	return sync_dir(b->jobs, dir) == 0 ? sync_dir(b->jobs, shard) : -1;
+	return sync_dir(b->jobs, dir) == 0 ? sync_shard(b, id) : -1;
 }
 
+/* Rename, durably.  The job's directory is there, unless somebody has removed it
+ * since. */
 static int
 publish(struct blob *b, const char *tmp_name, const struct id *id,
     enum blob_name name)
@@ -251,53 +307,55 @@ publish(struct blob *b, const char *tmp_name, const struct id *id,
 
 	dir_of(id, dir);
 	path_of(id, name, path);
-	if (renameat(b->tmp, tmp_name, b->jobs, path) == 0)
-		return 0;
-	if (errno != ENOENT ||
-	    (mkdirat(b->jobs, dir, 0750) == -1 && errno != EEXIST))
+	if (renameat(b->tmp, tmp_name, b->jobs, path) == -1 &&
+	    (errno != ENOENT || make_job_dir(b, id) == -1 ||
+		renameat(b->tmp, tmp_name, b->jobs, path) == -1 ||
+		sync_shard(b, id) == -1))
 		return -1;
-	return renameat(b->tmp, tmp_name, b->jobs, path);
+	return sync_dir(b->jobs, dir);
 }
 
+/*
+ * The directory is made before the file is synced, because that sync makes both
+ * durable on most file systems, and the one of the shard then finds nothing left to
+ * do.  It is synced even if it was there: another process may have made it a moment
+ * ago.
+ */
 enum err
 blob_put(struct blob *b, const struct id *id, enum blob_name name,
     const void *buf, size_t len)
 {
 	char tmp_name[TMP_LEN];
-	enum err e = ERR_IO;
+	const char *step;
+	enum err e;
 	int fd;
 
 	gate_leave();
+	step = "create";
 	fd = open_tmp(b->tmp, tmp_name);
-	if (fd == -1) {
-		e = disk_err();
-		log_errno("%s of %s: create", names[name], id->text);
+	if (fd == -1)
 		goto err0;
-	}
-	if (write_all(fd, buf, len) == -1 || fsync(fd) == -1) {
-		e = disk_err();
-		log_errno("%s of %s: write", names[name], id->text);
+	step = "write";
+	if (make_job_dir(b, id) == -1 || write_all(fd, buf, len) == -1 ||
+	    fsync(fd) == -1)
 		goto err1;
-	}
-	if (publish(b, tmp_name, id, name) == -1) {
-		e = disk_err();
-		log_errno("%s of %s: publish", names[name], id->text);
+	step = "publish";
+	if (sync_shard(b, id) == -1 || publish(b, tmp_name, id, name) == -1)
 		goto err1;
-	}
 	/* The lock ends with the descriptor; the name is no longer temporary.
 	 */
 	(void)close(fd);
-	if (sync_names(b, id) == -1) {
-		e = disk_err();
-		log_errno("%s of %s: sync directory", names[name], id->text);
-		goto err0;
-	}
 	return ERR_OK;
 
 err1:
+	e = disk_err();
+	log_errno("%s of %s: %s", names[name], id->text, step);
 	(void)unlinkat(b->tmp, tmp_name, 0);
 	(void)close(fd);
+	return e;
 err0:
+	e = disk_err();
+	log_errno("%s of %s: %s", names[name], id->text, step);
 	return e;
 }
 
@@ -418,6 +476,176 @@ blob_remove(struct blob *b, const struct id *id, enum blob_name name)
 	e = disk_err();
 	log_errno("%s of %s: remove", names[name], id->text);
 	return e;
+}
+
+/* For reading and appending, made if it is missing, and so its directory. */
+static int
+open_log(struct blob *b, const struct id *id, const char *path)
+{
+	const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+	int fd;
+
+	fd = openat(b->jobs, path, flags, 0640);
+	if (fd != -1 || errno != ENOENT || make_job_dir(b, id) == -1)
+		return fd;
+	return openat(b->jobs, path, flags, 0640);
+}
+
+static int
+lock_waiting(int fd)
+{
+	int rc;
+
+	do
+		rc = flock(fd, LOCK_EX);
+	while (rc == -1 && errno == EINTR);
+	return rc;
+}
+
+enum err
+blob_log_lock(struct blob *b, const struct id *id, enum blob_name name,
+    struct blob_log *out)
+{
+	char path[PATH_LEN];
+	struct stat st;
+	enum err e;
+
+	gate_leave();
+	path_of(id, name, path);
+	for (;;) {
+		if ((out->fd = open_log(b, id, path)) == -1)
+			break;
+		if (lock_waiting(out->fd) == -1 || fstat(out->fd, &st) == -1)
+			break;
+		out->size = st.st_size;
+		if (st.st_nlink > 0)
+			return ERR_OK;
+		/* Who had it locked has removed it. */
+		(void)close(out->fd);
+	}
+	e = disk_err();
+	log_errno("%s of %s: open", names[name], id->text);
+	if (out->fd != -1)
+		(void)close(out->fd);
+	return e;
+}
+
+static int
+write_at(int fd, const char *p, size_t len, int64_t at)
+{
+	ssize_t n;
+
+	while (len > 0) {
+		n = pwrite(fd, p, len, (off_t)at);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return -1;
+		p += n;
+		at += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+enum err
+blob_log_write(struct blob *b, const struct id *id, enum blob_name name,
+    struct blob_log *l, int64_t at, const char *p, size_t len)
+{
+	int64_t end = at + (int64_t)len;
+	enum err e;
+
+	if (write_at(l->fd, p, len, at) == -1 ||
+	    (l->size > end && ftruncate(l->fd, (off_t)end) == -1) ||
+	    fdatasync(l->fd) == -1) {
+		e = disk_err();
+		log_errno("%s of %s: write", names[name], id->text);
+		/* Give back the room that was had; the bytes do not count. */
+		if (l->size <= at && ftruncate(l->fd, (off_t)l->size) == -1)
+			log_errno("%s of %s: cut", names[name], id->text);
+		return e;
+	}
+	if (at == 0 && sync_names(b, id) == -1) {
+		e = disk_err();
+		log_errno("%s of %s: sync directory", names[name], id->text);
+		return e;
+	}
+	return ERR_OK;
+}
+
+enum err
+blob_log_remove(struct blob *b, const struct id *id, enum blob_name name)
+{
+	char path[PATH_LEN];
+
+	path_of(id, name, path);
+	if (unlinkat(b->jobs, path, 0) == 0 || errno == ENOENT)
+		return ERR_OK;
+	log_errno("%s of %s: remove", names[name], id->text);
+	return ERR_IO;
+}
+
+enum err
+blob_log_open(struct blob *b, const struct id *id, enum blob_name name,
+    struct blob_log *out)
+{
+	char path[PATH_LEN];
+	struct stat st;
+
+	path_of(id, name, path);
+	out->fd = openat(b->jobs, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (out->fd == -1 && errno == ENOENT)
+		return ERR_NOTFOUND;
+	if (out->fd == -1 || fstat(out->fd, &st) == -1) {
+		log_errno("%s of %s: open", names[name], id->text);
+		if (out->fd != -1)
+			(void)close(out->fd);
+		return ERR_IO;
+	}
+	out->size = st.st_size;
+	return ERR_OK;
+}
+
+enum err
+blob_log_read(const struct blob_log *l, int64_t at, char *buf, size_t len)
+{
+	ssize_t n;
+
+	while (len > 0) {
+		n = pread(l->fd, buf, len, (off_t)at);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1) {
+			log_errno("a log: read");
+			return ERR_IO;
+		}
+		if (n == 0) {
+			log_error("a log ends before what is known of it");
+			return ERR_IO;
+		}
+		buf += n;
+		at += n;
+		len -= (size_t)n;
+	}
+	return ERR_OK;
+}
+
+bool
+blob_log_stands(struct blob_log *l)
+{
+	struct stat st;
+
+	if (fstat(l->fd, &st) == -1)
+		return false;
+	l->size = st.st_size;
+	return st.st_nlink > 0;
+}
+
+void
+blob_log_close(struct blob_log *l)
+{
+	(void)close(l->fd);
+	l->fd = -1;
 }
 
 int64_t

@@ -37,7 +37,7 @@ CONF_ENUM(MAX_AGENTS, CONF_INT, "10000", 1, 10000000, NULL,
     "The most distinct agents that may register.")
 CONF_ENUM(JOB_BODY_MAX, CONF_INT, "1048576", 1024, 67108864, NULL,
     "The largest job accepted, in bytes.")
-CONF_ENUM(RESULT_BODY_MAX, CONF_INT, "16777216", 1024, 1073741824, NULL,
+CONF_ENUM(RESULT_BODY_MAX, CONF_INT, "16777215", 1024, 1073741824, NULL,
     "The largest result accepted, in bytes.")
 CONF_ENUM(STORE_WAIT_MS, CONF_INT, "5000", 100, 60000, NULL,
     "How long a change waits for the store before it is refused with 503, "
@@ -75,6 +75,11 @@ CONF_ENUM(SECRETS_MASTER_KEY, CONF_STR, "''", 0, 4096, NULL,
     "The key that secrets are sealed with, in base64, at least 32 bytes. Empty: see SECRETS_MASTER_KEY_FILE.")
 CONF_ENUM(SECRETS_MASTER_KEY_FILE, CONF_STR, "''", 0, 4000, NULL,
     "A file that holds the key for secrets. Empty, and SECRETS_MASTER_KEY too: there is no secrets store.")
+CONF_ENUM(SECRETS_MASTER_KEY_OLD, CONF_STR, "''", 0, 4096, NULL,
+    "A former SECRETS_MASTER_KEY, with which secrets are still opened. Empty: see "
+    "SECRETS_MASTER_KEY_OLD_FILE.")
+CONF_ENUM(SECRETS_MASTER_KEY_OLD_FILE, CONF_STR, "''", 0, 4000, NULL,
+    "A file that holds the former key. Empty: none.")
 CONF_ENUM(WEBHOOK_URL, CONF_STR, "''", 0, 4000, NULL,
     "The address whose scheme, host and port a job's webhook must have. Empty: no webhooks.")
 CONF_ENUM(WEBHOOK_AUTH, CONF_STR, "''", 0, 4096, NULL,

@@ -235,6 +235,42 @@ reply(struct req *r, int status, const char *type, const char *headers,
 	return status;
 }
 
+void
+reply_begin(struct req *r, int status, const char *type)
+{
+	char head[256];
+	int n;
+
+	n = snprintf(head, sizeof(head),
+	    "Status: %d %s\r\nContent-Type: %s\r\n\r\n", status, reason(status),
+	    type);
+	r->status = status;
+	gate_leave();
+	r->deaf =
+	    !r->io->write(r->ctx, head, (size_t)n) || r->method == METHOD_HEAD;
+}
+
+bool
+reply_write(struct req *r, const void *p, size_t n)
+{
+	if (!r->deaf && n > 0)
+		r->deaf = !r->io->write(r->ctx, p, n);
+	return !r->deaf;
+}
+
+int
+reply_end(struct req *r)
+{
+	return r->status;
+}
+
+int
+reply_cut(struct req *r)
+{
+	r->io->cut(r->ctx);
+	return r->status;
+}
+
 int
 reply_json(struct req *r, int status, const char *json, size_t len)
 {

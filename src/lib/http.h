@@ -34,6 +34,8 @@ struct http_io {
 	bool (*broken)(void *ctx);
 	/* Take n bytes of the reply; false if nobody listens any more. */
 	bool (*write)(void *ctx, const char *buf, size_t n);
+	/* Break the reply off, so that nobody takes it for a whole one. */
+	void (*cut)(void *ctx);
 };
 
 struct req {
@@ -49,6 +51,7 @@ struct req {
 	const char *body;
 	size_t body_len;
 	int status; /* of the reply sent, 0 before */
+	bool deaf; /* nobody takes more of a reply that was begun */
 };
 
 /* A FastCGI parameter, or NULL; headers are HTTP_NAME (RFC 3875, section
@@ -86,6 +89,17 @@ int reply(struct req *r, int status, const char *type, const char *headers,
     const char *body, size_t len);
 int reply_json(struct req *r, int status, const char *json, size_t len);
 int reply_text(struct req *r, int status, const char *text);
+
+/*
+ * A reply whose length nobody knows before: begin it, write any number of pieces,
+ * better big than many, and end it, or break it off if the rest cannot be had.
+ * reply_write() is false if nobody listens any more or it was a HEAD; then there is
+ * no need for the rest.  reply_end() and reply_cut() return the status.
+ */
+void reply_begin(struct req *r, int status, const char *type);
+bool reply_write(struct req *r, const void *p, size_t n);
+int reply_end(struct req *r);
+int reply_cut(struct req *r);
 
 /* Where the web server finds DATA_PATH/jobs for us, hidden from clients. */
 #define HTTP_FILES "/_testflinger_files/"

@@ -6,6 +6,7 @@
 
 #include "js.h"
 
+#include <endian.h>
 #include <json-c/json.h>
 #include <string.h>
 
@@ -601,6 +602,18 @@ js_string(struct arena *a, const struct js_member *m, size_t *len)
 	return p;
 }
 
+const char *
+js_string_in_place(const struct js_member *m, size_t *len)
+{
+	char *p = (char *)m->value.p + 1;
+
+	*len = m->value.len - 2;
+	if (memchr(p, '\\', *len) != NULL)
+		*len = decode(p, (const unsigned char *)p, *len);
+	p[*len] = '\0';
+	return p;
+}
+
 /* The length of the value at p, which was scanned before. */
 static size_t
 value_len(const char *p, const char *end)
@@ -650,24 +663,96 @@ js_element(struct js_span *rest, struct js_member *out)
 	return true;
 }
 
+static size_t
+escape_one(char *out, unsigned char c)
+{
+	static const char names[] = "btn?fr", hex[] = "0123456789abcdef";
+
+	out[0] = '\\';
+	if (c == '"' || c == '\\') {
+		out[1] = (char)c;
+		return 2;
+	}
+	if (c >= '\b' && c <= '\r' && c != '\v') {
+		out[1] = names[c - '\b'];
+		return 2;
+	}
+	out[1] = 'u';
+	out[2] = out[3] = '0';
+	out[4] = hex[c >> 4];
+	out[5] = hex[c & 15];
+	return 6;
+}
+
 void
 js_put_string(struct buf *b, const char *s, size_t len)
 {
+	char escaped[JS_ESCAPED_MAX];
 	size_t i, from = 0;
 	unsigned char c;
 
 	buf_char(b, '"');
 	for (i = 0; i < len; i++) {
 		c = (unsigned char)s[i];
-		if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f)
+		if (c >= 0x80 || plain[c])
 			continue;
 		buf_add(b, s + from, i - from);
 		from = i + 1;
-		if (c == '"' || c == '\\')
-			buf_printf(b, "\\%c", c);
-		else
-			buf_printf(b, "\\u%04x", c);
+		buf_add(b, escaped, escape_one(escaped, c));
 	}
 	buf_add(b, s + from, len - from);
 	buf_char(b, '"');
+}
+
+#define BYTES(c) (UINT64_C(0x0101010101010101) * (c))
+
+/*
+ * The top bit of each of eight bytes that may not stand in a string as it is.  A term
+ * has it of a byte that, itself below 0x80, is below 0x20 or is the one sought; what a
+ * borrow adds stands above a true one, so the lowest is true.
+ */
+static uint64_t
+specials(uint64_t w)
+{
+	uint64_t quote = w ^ BYTES('"'), slash = w ^ BYTES('\\');
+
+	return (((w - BYTES(0x20)) & ~w) | ((quote - BYTES(1)) & ~quote) |
+		   ((slash - BYTES(1)) & ~slash)) &
+	       BYTES(0x80);
+}
+
+/* The first byte of eight is the lowest. */
+static uint64_t
+load(const char *s)
+{
+	uint64_t w;
+
+	memcpy(&w, s, sizeof(w));
+	return le64toh(w);
+}
+
+size_t
+js_escape(char *out, const char *s, size_t len)
+{
+	const char *end = s + len;
+	char *p = out;
+	uint64_t hits;
+	size_t n;
+
+	while (end - s >= 8) {
+		hits = specials(load(s));
+		/* Where one stops short, the rest is written over. */
+		memcpy(p, s, 8);
+		n = hits == 0 ? 8 : (size_t)__builtin_ctzll(hits) / 8;
+		s += n;
+		p += n;
+		if (hits != 0)
+			p += escape_one(p, (unsigned char)*s++);
+	}
+	for (; s < end; s++)
+		if ((unsigned char)*s >= 0x80 || plain[(unsigned char)*s])
+			*p++ = *s;
+		else
+			p += escape_one(p, (unsigned char)*s);
+	return (size_t)(p - out);
 }

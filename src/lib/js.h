@@ -75,6 +75,10 @@ struct json_object *js_member_tree(
  * without memory. */
 const char *js_string(struct arena *a, const struct js_member *m, size_t *len);
 
+/* As js_string(), but where the value stands, which is then no JSON any more; the
+ * text that was scanned must be writable.  For what is too big to be held twice. */
+const char *js_string_in_place(const struct js_member *m, size_t *len);
+
 /* The elements of an array that was scanned, one for each call: *rest is the
  * array's span before the first call, and out gets value and kind.  False after
  * the last. */
@@ -82,6 +86,16 @@ bool js_element(struct js_span *rest, struct js_member *out);
 
 /* Append the len bytes at s, valid UTF-8, as a JSON string with its quotes. */
 void js_put_string(struct buf *b, const char *s, size_t len);
+
+/* At most so many bytes does one byte become in a JSON string. */
+#define JS_ESCAPED_MAX 6
+
+/*
+ * Write the len bytes at s, valid UTF-8 that may begin or end within a
+ * character, as they stand between the quotes of a JSON string.  Returns how many
+ * bytes that are; out has room for len * JS_ESCAPED_MAX.
+ */
+size_t js_escape(char *out, const char *s, size_t len);
 
 /* True if the len bytes at s are valid UTF-8 (RFC 3629: no overlong forms, no
  * surrogates, nothing above U+10FFFF). */

@@ -32,7 +32,8 @@ enum err jwt_sign(const struct jwt_keys *k, struct arena *a,
 /* Why a token does not do, in the order in which it is judged. */
 struct jwt_fault {
 	int status; /* of the reply: 401 or 403 */
-	const char *message; /* as clients know it; in arena memory or constant */
+	const char
+	    *message; /* as clients know it; in arena memory or constant */
 };
 
 /*

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "log.h"
+#include "app.h"
+#include "clock.h"
+#include "seclog.h"
 
 static const struct {
 	enum method method;
@@ -52,6 +54,8 @@ fit(const char *path, const struct uri *u, const char *params[PARAMS_MAX])
 			return 0;
 		if (path[0] == '{') {
 			params[n_params++] = u->segments[i];
+			if (path[len - 2] == '.')
+				i = u->n_segments - 1;
 		} else if (strlen(u->segments[i]) == len &&
 			   memcmp(u->segments[i], path, len) == 0) {
 			literals++;
@@ -74,6 +78,30 @@ allows(const struct route *row, enum method m)
 		return true;
 	return m == METHOD_HEAD && row->method == METHOD_GET &&
 	       (row->flags & ROUTE_NO_HEAD) == 0;
+}
+
+/* The value of {path...}: what is left of the path, joined. */
+static bool
+join_rest(struct req *r)
+{
+	const char *rest = strstr(r->route->path, "...}"), *p;
+	size_t i = 0, n = 0;
+	struct buf b;
+
+	if (rest == NULL)
+		return true;
+	for (p = r->route->path; p < rest; p++) {
+		n += *p == '{';
+		i += *p == '/';
+	}
+	buf_init(&b, r->arena, 128);
+	for (i--; i < r->uri.n_segments; i++) {
+		if (b.len > 0)
+			buf_char(&b, '/');
+		buf_str(&b, r->uri.segments[i]);
+	}
+	r->params[n - 1] = b.p;
+	return buf_ok(&b);
 }
 
 struct match {
@@ -139,13 +167,48 @@ read_body(struct req *r, const struct conf *c)
 	return req_read_body(r, (size_t)conf_int(c, r->route->body_max));
 }
 
+/* A refusal goes to the security log, but for what has no roles. */
+static int
+refuse_caller(struct req *r, const struct auth_denial *denial)
+{
+	const char *id = r->caller.client_id;
+	char *event;
+
+	event = arena_printf(r->arena, "authz_fail:%s,%s",
+	    id != NULL ? id : "unauthenticated", r->route->path);
+	if (event != NULL)
+		seclog(r, event, "%s%s was refused with %d: %s",
+		    id != NULL ? "The client " : "A caller without a client id",
+		    id != NULL ? id : "", denial->status, denial->message);
+	return reply_message(r, denial->status, "%s", denial->message);
+}
+
+static bool
+may_pass(struct req *r, unsigned anonymous, const struct worker *w,
+    struct auth_denial *denial)
+{
+	const char *cookies = req_param(r, "HTTP_COOKIE");
+	struct auth_ask ask = {
+	    .authorization = req_param(r, "HTTP_AUTHORIZATION"),
+	    .roles = r->route->roles,
+	    .anonymous = anonymous,
+	    .keys = w != NULL ? w->svc->jwt : NULL,
+	    .now_ms = clock_now_ms(),
+	    .upward = (r->route->flags & ROUTE_ROLES_UPWARD) != 0,
+	};
+
+	if (cookies != NULL)
+		ask.agent_cookie =
+		    uri_cookie(r->arena, cookies, "agent_name") != NULL;
+	return auth_check(&ask, r->arena, &r->caller, denial);
+}
+
 int
 route_run(const struct route_table *t, const struct conf *c, unsigned anonymous,
     struct worker *w, struct req *r)
 {
 	const char *target = req_param(r, "REQUEST_URI");
 	struct auth_denial denial;
-	char words[128];
 	struct match m;
 	enum err e;
 
@@ -166,9 +229,10 @@ route_run(const struct route_table *t, const struct conf *c, unsigned anonymous,
 		return reply_allow(r, m.allowed);
 	r->route = m.row;
 	memcpy(r->params, m.params, sizeof(r->params));
-	if (!auth_check(req_param(r, "HTTP_AUTHORIZATION"), anonymous,
-		m.row->roles, &r->caller, &denial, words, sizeof(words)))
-		return reply_message(r, denial.status, "%s", denial.message);
+	if (!join_rest(r))
+		return reply_err(r, ERR_NOMEM);
+	if (!may_pass(r, anonymous, w, &denial))
+		return refuse_caller(r, &denial);
 	if ((e = read_body(r, c)) != ERR_OK)
 		return reply_err(r, e);
 	return m.row->handler(w, r);

@@ -15,14 +15,16 @@ typedef int (*route_handler)(struct worker *w, struct req *r);
 enum route_flag {
 	ROUTE_NO_HEAD = 1 << 0, /* GET changes something: HEAD is 405 */
 	ROUTE_ID_TEXT = 1 << 1, /* a bad job id is "Invalid job id\n" as text */
-	ROUTE_ELSEWHERE = 1 << 2 /* another responder's: Allow names it */
+	ROUTE_ELSEWHERE = 1 << 2, /* another responder's: Allow names it */
+	ROUTE_ROLES_UPWARD = 1 << 3 /* a refusal names the lowest role first */
 };
 
 /*
  * path: segments and placeholders, "/v1/job/{job_id}/action".  {job_id} must be
  * a UUID in any spelling (else 400) and is canonical in r->id afterwards; any
- * other placeholder is in r->params as decoded.  A literal segment goes before
- * a placeholder.
+ * other placeholder is in r->params as decoded.  A last one with dots, {path...},
+ * takes one segment or more, with "/" between.  A literal segment goes before a
+ * placeholder.
  */
 struct route {
 	enum method method;

@@ -13,6 +13,7 @@
 
 #define READERS_MIN 2
 #define READERS_MAX 8
+#define KEY_LEN_MIN 32
 
 /* As mkdir -p. */
 static int
@@ -83,6 +84,28 @@ open_broker(struct svc *s, const struct amqp_uri *uri, const char *name)
 }
 
 static enum err
+open_seen(struct svc *s, const char *path)
+{
+	uint64_t n = (uint64_t)conf_int(s->conf, CONF_MAX_AGENTS) +
+		     (uint64_t)conf_int(s->conf, CONF_MAX_QUEUES);
+	char file[4200];
+
+	(void)snprintf(file, sizeof(file), "%s/seen", path);
+	return seen_open(&s->seen, file, n);
+}
+
+static enum err
+open_seal(struct svc *s)
+{
+	struct conf_fault fault;
+	enum err e = seal_open(&s->seal, s->conf, &fault);
+
+	if (e == ERR_INVALID)
+		log_error("%s", fault.text);
+	return e;
+}
+
+static enum err
 open_all(struct svc *s, const struct db_schema *schema, unsigned needs,
     const char *name)
 {
@@ -100,6 +123,12 @@ open_all(struct svc *s, const struct db_schema *schema, unsigned needs,
 	    (e = blob_open(&s->blob, path)) != ERR_OK)
 		return e;
 	if ((needs & SVC_DB) != 0 && (e = open_db(s, schema)) != ERR_OK)
+		return e;
+	if ((needs & SVC_SEEN) != 0 && (e = open_seen(s, path)) != ERR_OK)
+		return e;
+	if ((e = jwt_keys_open(&s->jwt, s->conf)) != ERR_OK)
+		return e;
+	if ((needs & SVC_SEAL) != 0 && (e = open_seal(s)) != ERR_OK)
 		return e;
 	uri = malloc(sizeof(*uri));
 	if (uri == NULL)
@@ -120,6 +149,7 @@ svc_open(struct svc *s, const struct conf *conf, const struct db_schema *schema,
 	enum err e;
 
 	*s = (struct svc){.conf = conf};
+	s->has_secrets = seal_wanted(conf);
 	s->strict = strcmp(conf_str(conf, CONF_JOB_FIELDS), "strict") == 0;
 	e = open_all(s, schema, needs, name);
 	if (e != ERR_OK)
@@ -135,7 +165,29 @@ svc_close(struct svc *s)
 		db_close(s->db);
 	if (s->blob != NULL)
 		blob_close(s->blob);
+	seal_free(s->seal);
+	seen_close(s->seen);
+	jwt_keys_free(s->jwt);
 	*s = (struct svc){.conf = s->conf};
+}
+
+/* Keys that are shorter than what they are used for can be guessed (RFC 7518, section
+ * 3.2). */
+static enum err
+check_keys(const struct conf *conf, struct conf_fault *f)
+{
+	static const enum conf_id keys[] = {CONF_JWT_SIGNING_KEY,
+	    CONF_JWT_SIGNING_KEY_OLD, CONF_WEB_SECRET_KEY};
+	size_t i, len;
+
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		len = strlen(conf_str(conf, keys[i]));
+		if (len > 0 && len < KEY_LEN_MIN)
+			return conf_refuse(conf, keys[i], f,
+			    "is shorter than 32 bytes",
+			    "make one: openssl rand -hex 32");
+	}
+	return ERR_OK;
 }
 
 enum err
@@ -156,6 +208,8 @@ svc_check(const struct conf *conf, struct conf_fault *f)
 		    "is not sqlite: and an absolute path",
 		    "write STATE_URI = 'sqlite:/path/to/state.db' or leave it "
 		    "empty");
+	if ((e = check_keys(conf, f)) != ERR_OK)
+		return e;
 	uri = malloc(sizeof(*uri));
 	if (uri == NULL)
 		return conf_refuse(

@@ -44,60 +44,13 @@ static const char *const sql[] = {
     [SQL_REMOVE_SECRETS] = "DELETE FROM secret WHERE client = $1",
 };
 
-/* From the highest rank to the lowest. */
-static const struct {
-	unsigned role;
-	const char *name;
-} roles[] = {
-    {ROLE_ADMIN, "admin"},
-    {ROLE_MANAGER, "manager"},
-    {ROLE_CONTRIBUTOR, "contributor"},
-    {ROLE_AGENT, "agent"},
-};
-
-#define N_ROLES (sizeof(roles) / sizeof(roles[0]))
-
-unsigned
-client_role(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < N_ROLES; i++)
-		if (strcasecmp(roles[i].name, name) == 0)
-			return roles[i].role;
-	return 0;
-}
-
-const char *
-client_role_name(unsigned role)
-{
-	size_t i;
-
-	for (i = 0; i < N_ROLES; i++)
-		if (roles[i].role == role)
-			return roles[i].name;
-	return "contributor";
-}
-
 /* As in a record, where a name that nobody knows stands for the default. */
 static unsigned
 stored_role(struct db_stmt *s, int column)
 {
-	unsigned role = client_role(db_text(s, column, NULL));
+	unsigned role = auth_role(db_text(s, column, NULL));
 
 	return role != 0 ? role : ROLE_CONTRIBUTOR;
-}
-
-/* 0 is the highest. */
-static size_t
-rank_of(unsigned role)
-{
-	size_t i;
-
-	for (i = 0; i < N_ROLES; i++)
-		if ((roles[i].role & role) != 0)
-			break;
-	return i;
 }
 
 const char *
@@ -162,7 +115,7 @@ put_client(struct buf *b, struct arena *a, struct db_stmt *s)
 	put_map(&tail, "max_priority", s, 4);
 	put_map(&tail, "max_reservation_time", s, 5);
 	buf_printf(
-	    &tail, "\"role\":\"%s\"}", client_role_name(stored_role(s, 2)));
+	    &tail, "\"role\":\"%s\"}", auth_role_name(stored_role(s, 2)));
 	buf_char(b, '{');
 	while (
 	    e == ERR_OK && id != NULL && strcmp(db_text(s, 0, NULL), id) == 0) {
@@ -198,7 +151,7 @@ read_one(struct db_stmt *s, struct arena *a, struct client *out)
 	if (out->id == NULL || (out->hash == NULL && !db_is_null(s, 1)))
 		return ERR_NOMEM;
 	out->role = stored_role(s, 2);
-	out->role_name = client_role_name(out->role);
+	out->role_name = auth_role_name(out->role);
 	out->oidc = !db_is_null(s, 3);
 	buf_init(&b, a, 256);
 	e = put_client(&b, a, s);
@@ -286,9 +239,9 @@ judge(struct db_conn *c, struct putting *p)
 		p->verdict = CLIENT_OIDC;
 	else if (p->role == 0 && p->ch->secret == NULL)
 		p->verdict = CLIENT_NO_SECRET;
-	else if (p->role != 0 && rank_of(p->by_role) > rank_of(p->role))
+	else if (p->role != 0 && auth_below(p->by_role, p->role))
 		p->verdict = CLIENT_ABOVE;
-	else if (p->ch->role != 0 && rank_of(p->by_role) > rank_of(p->ch->role))
+	else if (p->ch->role != 0 && auth_below(p->by_role, p->ch->role))
 		p->verdict = CLIENT_ROLE_ABOVE;
 	else
 		p->verdict = p->role == 0 ? CLIENT_CREATED : CLIENT_UPDATED;
@@ -306,11 +259,12 @@ put(struct db_conn *c, void *arg)
 		return e;
 	if (p->verdict == CLIENT_CREATED)
 		return db_exec(c, NULL, sql[SQL_ADD], "tttttti", p->id, p->hash,
-		    client_role_name(ch->role), ch->max_priority,
-		    ch->max_reservation_time, ch->email, clock_now_ms());
+		    auth_role_name(ch->role != 0 ? ch->role : ROLE_CONTRIBUTOR),
+		    ch->max_priority, ch->max_reservation_time, ch->email,
+		    clock_now_ms());
 	if (p->verdict == CLIENT_UPDATED)
 		return db_exec(c, NULL, sql[SQL_CHANGE], "tttttt", p->id,
-		    p->hash, ch->role != 0 ? client_role_name(ch->role) : NULL,
+		    p->hash, ch->role != 0 ? auth_role_name(ch->role) : NULL,
 		    ch->max_priority, ch->max_reservation_time, ch->email);
 	return ERR_OK;
 }
@@ -352,7 +306,7 @@ client_put(struct svc *s, const char *id, const struct client_change *ch,
 	}
 	if (p.verdict >= CLIENT_CREATED && ch->role != 0)
 		p.role = ch->role;
-	*role = client_role_name(p.role);
+	*role = auth_role_name(p.role != 0 ? p.role : ROLE_CONTRIBUTOR);
 	return p.verdict;
 }
 

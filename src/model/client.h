@@ -70,10 +70,6 @@ enum client_verdict client_put(struct svc *s, const char *id,
 enum err client_remove(struct svc *s, const char *id)
     __attribute__((warn_unused_result));
 
-/* The role of that name in any case, one of enum role; 0: none. */
-unsigned client_role(const char *name);
-const char *client_role_name(unsigned role); /* contributor for 0 */
-
 /* What is wrong with id as that of a new client, a sentence; NULL: nothing. */
 const char *client_id_fault(const char *id);
 /* Likewise of the len bytes of a secret, in the words of a field's fault. */

@@ -4,6 +4,7 @@
 #include <json-c/json.h>
 #include <string.h>
 
+#include "auth.h"
 #include "client.h"
 #include "field.h"
 #include "queue.h"
@@ -196,7 +197,7 @@ role(struct js_doc *doc, const struct js_member *m, struct faults *f,
 		return why;
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (len == strlen(names[i]) && strcmp(s, names[i]) == 0)
-			out->role = client_role(s);
+			out->role = auth_role(s);
 	return out->role != 0
 		   ? NULL
 		   : "Must be one of: admin, manager, contributor, agent.";

@@ -23,7 +23,9 @@
 #define FIELD_INT_TOO_LARGE "Number too large."
 #define FIELD_NOT_BOOL "Not a valid boolean."
 #define FIELD_NOT_LIST "Not a valid list."
+#define FIELD_NOT_DATETIME "Not a valid datetime."
 #define FIELD_NOT_MAP "Not a valid mapping type."
+#define FIELD_NO_MATCH "String does not match expected pattern."
 #define FIELD_WRONG_INPUT "Invalid input type."
 
 /* A string, ended by NUL; it may hold others. */
@@ -33,6 +35,18 @@ const char *field_string(struct js_doc *doc, const struct js_member *m,
 /* A number, its fraction cut off, or a string of sign and digits. */
 const char *field_int(
     struct js_doc *doc, const struct js_member *m, int64_t *out);
+
+/* As field_int(), of the len bytes at s. */
+const char *field_int_text(const char *s, size_t len, int64_t *out);
+
+/*
+ * A date and time, "2026-11-25T08:30:00.25+01:00": one space may stand for the T,
+ * seconds and their fraction may be missing, and no offset means UTC.
+ * Microseconds since 1970-01-01 UTC; digits beyond them are cut off.
+ */
+const char *field_datetime(
+    struct js_doc *doc, const struct js_member *m, int64_t *out);
+const char *field_datetime_text(const char *s, size_t len, int64_t *out);
 
 /* A boolean in one of the spellings that are taken for one. */
 const char *field_bool(

@@ -9,8 +9,10 @@
 #include <string.h>
 
 #include "clock.h"
+#include "joblog.h"
 #include "outbox.h"
 #include "queue.h"
+#include "secret.h"
 
 enum {
 	SQL_SAME_ID,
@@ -27,9 +29,11 @@ enum {
 static const char *const sql[] = {
     [SQL_SAME_ID] = "SELECT ended_at, body FROM job WHERE id = $1",
     [SQL_DELETE] = "DELETE FROM job WHERE id = $1",
-    [SQL_INSERT] = "INSERT INTO job (id, queue, priority, state, seed, ready, "
-		   "attachments, body, created_at, result_file, publish_at) "
-		   "VALUES ($1, $2, $3, 'waiting', $4, $5, $6, $7, $8, 0, $9)",
+    [SQL_INSERT] =
+	"INSERT INTO job (id, queue, priority, state, seed, ready, "
+	"attachments, body, created_at, result_file, client_id, "
+	"secrets, publish_at) VALUES "
+	"($1, $2, $3, 'waiting', $4, $5, $6, $7, $8, 0, $9, $10, $11)",
     [SQL_EXCLUDE] = "INSERT INTO job_exclude (job, agent) "
 		    "SELECT seq, $2 FROM job WHERE id = $1 "
 		    "ON CONFLICT DO NOTHING",
@@ -38,19 +42,21 @@ static const char *const sql[] = {
 		 "WHERE id = $1",
     [SQL_BEST] = "SELECT seq, priority FROM job "
 		 "WHERE state = 'waiting' AND ready = 1 AND queue = $1 "
+		 "AND ($3 OR secrets = 0) "
 		 "AND NOT EXISTS (SELECT 1 FROM job_exclude "
 		 "WHERE job_exclude.job = job.seq AND agent = $2) "
 		 "ORDER BY priority DESC, seq LIMIT 1",
     [SQL_TAKE] = "UPDATE job SET state = 'running', agent = $2, "
 		 "started_at = $3, seed = 0 "
 		 "WHERE seq = $1 AND state = 'waiting' "
-		 "RETURNING id, body, attachments",
+		 "RETURNING id, body, attachments, client_id",
     [SQL_CANCEL] = "UPDATE job SET state = 'cancelled', ended_at = $2, "
 		   "seed = 0 WHERE id = $1 AND ended_at IS NULL",
 };
 
 struct submission {
 	const struct job_new *job;
+	const char *client_id; /* whose secrets; NULL: none */
 	int64_t now;
 	int64_t publish_at; /* 0: not to be published */
 	int64_t max_queues;
@@ -114,7 +120,8 @@ same_id(struct db_conn *c, struct submission *sub)
 		sub->verdict = JOB_ID_TAKEN;
 		return ERR_CONFLICT;
 	}
-	return db_exec(c, NULL, sql[SQL_DELETE], "t", job->id.text);
+	e = db_exec(c, NULL, sql[SQL_DELETE], "t", job->id.text);
+	return e == ERR_OK ? joblog_forget(c, &job->id) : e;
 }
 
 static enum err
@@ -126,10 +133,10 @@ insert(struct db_conn *c, const struct submission *sub)
 	enum err e;
 
 	e = db_exec(c, NULL, sql[SQL_INSERT],
-	    publish ? "ttiiitsii" : "ttiiitsin", job->id.text, job->queue,
+	    publish ? "ttiiitsitii" : "ttiiitsitin", job->id.text, job->queue,
 	    job->priority, (int64_t)job->seed, (int64_t)!job->attachments,
 	    job->attachments ? "waiting" : NULL, job->body, job->body_len,
-	    sub->now, sub->publish_at);
+	    sub->now, sub->client_id, (int64_t)job->secrets, sub->publish_at);
 	for (i = 0; i < job->n_exclude && e == ERR_OK; i++)
 		e = db_exec(c, NULL, sql[SQL_EXCLUDE], "tt", job->id.text,
 		    job->exclude[i]);
@@ -150,38 +157,102 @@ submit_change(struct db_conn *c, void *arg)
 	return e == ERR_OK ? insert(c, sub) : e;
 }
 
+/* The secrets that a job names are the submitter's own, and must be there. */
+static enum job_verdict
+may_use_secrets(struct svc *s, struct arena *a, const struct job_new *job,
+    const struct auth_caller *caller, struct job_refusal *more)
+{
+	if (!job->secrets)
+		return JOB_OK;
+	if (!s->has_secrets)
+		return JOB_NO_SECRETS_STORE;
+	if (caller->client_id == NULL)
+		return JOB_NEEDS_CLIENT;
+	more->failure = secret_missing(s, a, caller->client_id,
+	    job->secret_paths, job->n_secret_paths, &more->missing);
+	if (more->failure != ERR_OK)
+		return JOB_FAILED;
+	return more->missing != NULL ? JOB_NO_SUCH_SECRETS : JOB_OK;
+}
+
+static enum job_verdict
+may_have_priority(struct arena *a, const struct job_new *job,
+    const struct auth_caller *caller)
+{
+	if (job->priority == 0)
+		return JOB_OK;
+	if (!caller->token)
+		return JOB_NEEDS_LOGIN_PRIORITY;
+	return job->priority > auth_limit(caller, a, "max_priority", job->queue)
+		   ? JOB_NOT_THIS_PRIORITY
+		   : JOB_OK;
+}
+
+static enum job_verdict
+may_use_queue(struct svc *s, struct arena *a, const struct job_new *job,
+    const struct auth_caller *caller, struct job_refusal *more)
+{
+	struct db_conn *c = db_read(s->db);
+	bool restricted;
+
+	more->failure = queue_is_restricted(c, job->queue, &restricted);
+	db_read_end(s->db, c);
+	if (more->failure != ERR_OK)
+		return JOB_FAILED;
+	if (!restricted)
+		return JOB_OK;
+	if (!caller->token)
+		return JOB_NEEDS_LOGIN_QUEUE;
+	return auth_owns(caller, a, job->queue) ? JOB_OK : JOB_NOT_THIS_QUEUE;
+}
+
+static enum job_verdict
+may_reserve(struct arena *a, const struct job_new *job,
+    const struct auth_caller *caller)
+{
+	if (job->reserve_s <= JOB_RESERVE_FREE_S)
+		return JOB_OK;
+	if (!caller->token)
+		return JOB_NEEDS_LOGIN_RESERVE;
+	return job->reserve_s >
+		       auth_limit(caller, a, "max_reservation_time", job->queue)
+		   ? JOB_NOT_THIS_RESERVE
+		   : JOB_OK;
+}
+
 /* Rules that need the store or the caller, in the order in which clients see
  * them. */
 static enum job_verdict
-may_submit(
-    struct svc *s, const struct job_new *job, bool token, enum err *failure)
+may_submit(struct svc *s, struct arena *a, const struct job_new *job,
+    const struct auth_caller *caller, struct job_refusal *more)
 {
+	enum job_verdict v;
 	struct db_conn *c;
 	bool remains = true;
 
 	if (job->n_exclude > 0) {
 		c = db_read(s->db);
-		*failure = agent_remains(c, job, &remains);
+		more->failure = agent_remains(c, job, &remains);
 		db_read_end(s->db, c);
-		if (*failure != ERR_OK)
+		if (more->failure != ERR_OK)
 			return JOB_FAILED;
 	}
 	if (!remains)
 		return JOB_NO_AGENT;
-	if (job->secrets)
-		return JOB_NO_SECRETS_STORE;
+	if ((v = may_use_secrets(s, a, job, caller, more)) != JOB_OK)
+		return v;
 	if (job->id.text[0] == '\0')
 		return JOB_BAD_ID;
-	if (job->priority != 0 && !token)
-		return JOB_NEEDS_LOGIN_PRIORITY;
-	if (job->reserve_s > JOB_RESERVE_FREE_S && !token)
-		return JOB_NEEDS_LOGIN_RESERVE;
-	return JOB_OK;
+	if ((v = may_have_priority(a, job, caller)) != JOB_OK ||
+	    (v = may_use_queue(s, a, job, caller, more)) != JOB_OK)
+		return v;
+	return may_reserve(a, job, caller);
 }
 
 enum job_verdict
-job_submit(struct svc *s, const struct job_new *job, bool token,
-    const char *request_id, enum err *failure)
+job_submit(struct svc *s, struct arena *a, const struct job_new *job,
+    const struct auth_caller *caller, const char *request_id,
+    struct job_refusal *more)
 {
 	struct outbox_item item = {
 	    .id = job->id,
@@ -191,18 +262,20 @@ job_submit(struct svc *s, const struct job_new *job, bool token,
 	};
 	struct submission sub = {
 	    .job = job,
+	    .client_id = job->secrets ? caller->client_id : NULL,
 	    .now = clock_now_ms(),
 	    .max_queues = conf_int(s->conf, CONF_MAX_QUEUES),
 	};
 
-	sub.verdict = may_submit(s, job, token, failure);
+	*more = (struct job_refusal){.failure = ERR_OK};
+	sub.verdict = may_submit(s, a, job, caller, more);
 	if (sub.verdict != JOB_OK)
 		return sub.verdict;
 	if (s->has_broker)
 		sub.publish_at = sub.now + OUTBOX_FIRST_TRY_MS;
 	item.publish_at = sub.publish_at;
-	*failure = db_write(s->db, submit_change, &sub);
-	if (*failure != ERR_OK)
+	more->failure = db_write(s->db, submit_change, &sub);
+	if (more->failure != ERR_OK)
 		return sub.verdict != JOB_OK ? sub.verdict : JOB_FAILED;
 	if (s->broker != NULL && !sub.repeated && !job->attachments)
 		outbox_send(s, &item, request_id);
@@ -256,6 +329,7 @@ struct taking {
 	const char *const *queues;
 	size_t n;
 	const char *agent;
+	bool verified;
 	int64_t now;
 	struct job *out;
 };
@@ -266,13 +340,20 @@ best(struct db_conn *c, const struct taking *t, int64_t *seq)
 {
 	int64_t priority = 0, p, n;
 	struct db_stmt *s;
-	bool found = false;
+	bool found = false, restricted = false;
 	size_t i;
 	enum err e;
 
 	for (i = 0; i < t->n; i++) {
-		e = db_query(
-		    c, &s, sql[SQL_BEST], "tt", t->queues[i], t->agent);
+		e = db_query(c, &s, sql[SQL_BEST], "tti", t->queues[i],
+		    t->agent, (int64_t)t->verified);
+		if (e == ERR_OK && !t->verified) {
+			e = queue_is_restricted(c, t->queues[i], &restricted);
+			if (e != ERR_OK || restricted)
+				db_end(s);
+			if (e == ERR_OK && restricted)
+				continue;
+		}
 		if (e == ERR_NOTFOUND)
 			continue;
 		if (e != ERR_OK)
@@ -311,6 +392,7 @@ take_change(struct db_conn *c, void *arg)
 	(void)id_parse(text, len, &out->id);
 	out->body = copy(t->arena, s, 1, &out->body_len, &failed);
 	out->attachments = copy(t->arena, s, 2, NULL, &failed);
+	out->client_id = copy(t->arena, s, 3, NULL, &failed);
 	while (e == ERR_OK)
 		e = db_next(s);
 	db_end(s);
@@ -321,13 +403,14 @@ take_change(struct db_conn *c, void *arg)
 
 enum err
 job_take(struct svc *s, struct arena *a, const char *const *queues, size_t n,
-    const char *agent, struct job *out)
+    const char *agent, bool verified, struct job *out)
 {
 	struct taking t = {
 	    .arena = a,
 	    .queues = queues,
 	    .n = n,
 	    .agent = agent,
+	    .verified = verified,
 	    .now = clock_now_ms(),
 	    .out = out,
 	};
@@ -355,7 +438,9 @@ cancel_change(struct db_conn *c, void *arg)
 	enum err e;
 
 	e = db_exec(c, &n, sql[SQL_CANCEL], "ti", x->id->text, x->now);
-	return e == ERR_OK && n == 0 ? ERR_CONFLICT : e;
+	if (e == ERR_OK && n == 0)
+		e = ERR_CONFLICT;
+	return e == ERR_OK ? secret_spend(c, x->id->text) : e;
 }
 
 enum err

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "arena.h"
+#include "auth.h"
 #include "err.h"
 #include "id.h"
 #include "svc.h"
@@ -34,6 +35,8 @@ struct job_new {
 	int64_t reserve_s; /* seconds of reservation asked for */
 	bool seed; /* without a token and without any "…_data" section */
 	bool secrets; /* test_data.secrets is there */
+	const char **secret_paths; /* that it names */
+	size_t n_secret_paths;
 	bool attachments;
 	const char **exclude;
 	size_t n_exclude;
@@ -43,12 +46,18 @@ struct job_new {
 
 enum job_verdict {
 	JOB_OK,
-	JOB_FAILED, /* see *failure */
+	JOB_FAILED, /* see job_refusal */
 	JOB_NO_AGENT, /* all agents on the queue are excluded */
 	JOB_NO_SECRETS_STORE,
+	JOB_NEEDS_CLIENT, /* names secrets, but whose? */
+	JOB_NO_SUCH_SECRETS, /* *missing names them */
 	JOB_BAD_ID, /* job_id is no UUID */
 	JOB_NEEDS_LOGIN_PRIORITY,
+	JOB_NOT_THIS_PRIORITY,
+	JOB_NEEDS_LOGIN_QUEUE, /* it is restricted */
+	JOB_NOT_THIS_QUEUE,
 	JOB_NEEDS_LOGIN_RESERVE,
+	JOB_NOT_THIS_RESERVE,
 	JOB_ID_TAKEN, /* by an unfinished job of other content */
 	JOB_TOO_MANY_QUEUES
 };
@@ -58,10 +67,15 @@ enum job_verdict {
  * with the same content is JOB_OK and makes no second job; with other content
  * it is a new run if the former has ended.  The broker's silence is no failure:
  * the outbox sends the message later.  request_id goes into the message; "" for
- * none.
+ * none.  More than the verdict stands in *more, which lives with the arena.
  */
-enum job_verdict job_submit(struct svc *s, const struct job_new *job,
-    bool token, const char *request_id, enum err *failure)
+struct job_refusal {
+	enum err failure; /* of JOB_FAILED */
+	const char *missing; /* of JOB_NO_SUCH_SECRETS: paths, joined by ", " */
+};
+enum job_verdict job_submit(struct svc *s, struct arena *a,
+    const struct job_new *job, const struct auth_caller *caller,
+    const char *request_id, struct job_refusal *more)
     __attribute__((warn_unused_result));
 
 /* What a job is, in memory of the arena. */
@@ -71,6 +85,7 @@ struct job {
 	const char *body;
 	size_t body_len;
 	const char *attachments; /* NULL: none */
+	const char *client_id; /* whose secrets it names; NULL: none */
 	int64_t started_at;
 };
 
@@ -80,11 +95,12 @@ enum err job_read(struct svc *s, struct arena *a, const struct id *id,
 
 /*
  * Give agent the best waiting job of the n queues: the highest priority, then
- * the oldest; not one that excludes it, nor one whose attachments are missing.
- * The job is running from then on, durably.  ERR_NOTFOUND: there is none.
+ * the oldest; not one that excludes it, nor one whose attachments are missing, nor,
+ * unless a token has verified the agent, one that names secrets or is on a restricted
+ * queue.  The job is running from then on, durably.  ERR_NOTFOUND: there is none.
  */
 enum err job_take(struct svc *s, struct arena *a, const char *const *queues,
-    size_t n, const char *agent, struct job *out)
+    size_t n, const char *agent, bool verified, struct job *out)
     __attribute__((warn_unused_result));
 
 /* ERR_CONFLICT if there is no such job or it has ended. */

@@ -7,12 +7,14 @@
 #include "job_fields.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "field.h"
 #include "queue.h"
 
 #define EXCLUDED_MAX 1000
+#define SECRETS_PER_JOB 1000
 
 enum type { STRING, INTEGER, BOOLEAN, STRINGS, OBJECT, OBJECT_OR_NULL };
 
@@ -225,13 +227,131 @@ read_reserve(struct reading *r, const struct js_member *m, struct js_doc *in)
 	put_member(r, m, in->text.p, in->text.len);
 }
 
+/* One element of a list of attachments: a file's name with the agent, and perhaps the
+ * device it is for.  The other members are the agent's. */
+static void
+read_attachment(struct reading *r, const char *section,
+    const struct js_member *element, const char *index)
+{
+	static const char *const names[] = {"agent", "device"};
+	const struct js_member *m;
+	const char *why, *text;
+	struct js_doc in;
+	size_t i, len;
+
+	if (field_object(r->doc, element, &in) != NULL) {
+		faults_add(r->f, FIELD_WRONG_INPUT, section, "attachments",
+		    index, "_schema", NULL);
+		return;
+	}
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		m = js_find(&in, names[i]);
+		why = m != NULL ? field_string(r->doc, m, &text, &len) : NULL;
+		if (m == NULL && i == 0)
+			why = FIELD_MISSING;
+		if (why != NULL)
+			faults_add(r->f, why, section, "attachments", index,
+			    names[i], NULL);
+	}
+}
+
+static void
+read_attachments(
+    struct reading *r, const char *section, const struct js_member *list)
+{
+	struct js_span rest = list->value;
+	struct js_member element;
+	char index[24];
+	size_t i;
+
+	r->job->attachments = true;
+	if (list->kind != JS_ARRAY) {
+		faults_add(r->f,
+		    list->kind == JS_NULL ? FIELD_NULL : FIELD_NOT_LIST,
+		    section, "attachments", NULL);
+		return;
+	}
+	for (i = 0; r->f->n < FAULTS_MAX && js_element(&rest, &element); i++) {
+		(void)snprintf(index, sizeof(index), "%zu", i);
+		read_attachment(r, section, &element, index);
+	}
+}
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define WORD LETTERS "0123456789_"
+
+/* A name that a shell takes for a variable. */
+static bool
+is_variable(const struct js_member *m)
+{
+	return m->key_len > 0 && strspn(m->key, LETTERS "_") > 0 &&
+	       strspn(m->key, WORD) == m->key_len;
+}
+
+static int
+by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The paths in order, each once. */
+static void
+sort_paths(struct job_new *job)
+{
+	size_t i, n = 0;
+
+	qsort(job->secret_paths, job->n_secret_paths,
+	    sizeof(*job->secret_paths), by_text);
+	for (i = 0; i < job->n_secret_paths; i++)
+		if (n == 0 ||
+		    strcmp(job->secret_paths[n - 1], job->secret_paths[i]) != 0)
+			job->secret_paths[n++] = job->secret_paths[i];
+	job->n_secret_paths = n;
+}
+
+/* test_data.secrets: names of variables, each with the path of a secret. */
+static void
+read_secrets(
+    struct reading *r, const char *section, const struct js_member *map)
+{
+	const char *why, *path = "";
+	struct js_doc in;
+	size_t i, len = 0;
+
+	r->job->secrets = true;
+	if ((why = field_object(r->doc, map, &in)) == NULL &&
+	    in.n_members > SECRETS_PER_JOB)
+		why = "Longer than maximum length 1000.";
+	if (why == NULL && (r->job->secret_paths = arena_alloc(r->doc->arena,
+				(in.n_members + 1) * sizeof(path))) == NULL)
+		why = "Out of memory.";
+	if (why != NULL) {
+		faults_add(r->f, why, section, "secrets", NULL);
+		return;
+	}
+	for (i = 0; r->f->n < FAULTS_MAX && i < in.n_members; i++) {
+		if (!is_variable(&in.members[i]))
+			faults_add(r->f, FIELD_NO_MATCH, section, "secrets",
+			    in.members[i].key, "key", NULL);
+		why = field_string(r->doc, &in.members[i], &path, &len);
+		if (why == NULL && (len == 0 || strspn(path, WORD "/-") != len))
+			why = FIELD_NO_MATCH;
+		if (why != NULL)
+			faults_add(r->f, why, section, "secrets",
+			    in.members[i].key, "value", NULL);
+		else
+			r->job->secret_paths[r->job->n_secret_paths++] = path;
+	}
+	sort_paths(r->job);
+}
+
 /* A section: an object whose name ends in _data.  What it is about is the
  * agent's; attachments, secrets and the reservation are the server's. */
 static void
 read_section(struct reading *r, const struct js_member *m, bool checked)
 {
+	const struct js_member *inner;
 	struct js_doc in;
-	const struct js_member *secrets;
 	const char *why;
 
 	if (m->kind != JS_OBJECT) {
@@ -245,15 +365,11 @@ read_section(struct reading *r, const struct js_member *m, bool checked)
 		note(r, m, why);
 		return;
 	}
-	if (js_find(&in, "attachments") != NULL)
-		r->job->attachments = true;
-	secrets = js_find(&in, "secrets");
-	if (secrets != NULL && strcmp(m->key, "test_data") == 0) {
-		r->job->secrets = true;
-		if (secrets->kind != JS_OBJECT)
-			faults_add(
-			    r->f, FIELD_NOT_MAP, m->key, "secrets", NULL);
-	}
+	if ((inner = js_find(&in, "attachments")) != NULL)
+		read_attachments(r, m->key, inner);
+	if (strcmp(m->key, "test_data") == 0 &&
+	    (inner = js_find(&in, "secrets")) != NULL)
+		read_secrets(r, m->key, inner);
 	if (strcmp(m->key, "reserve_data") == 0)
 		read_reserve(r, m, &in);
 	else

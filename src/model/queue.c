@@ -6,12 +6,13 @@
 
 #include "js.h"
 
-enum { SQL_FIND, SQL_COUNT, SQL_ADD };
+enum { SQL_FIND, SQL_COUNT, SQL_ADD, SQL_RESTRICTED };
 
 static const char *const sql[] = {
     [SQL_FIND] = "SELECT 1 FROM queue WHERE name = $1",
     [SQL_COUNT] = "SELECT count(*) FROM queue",
     [SQL_ADD] = "INSERT INTO queue (name, created_at) VALUES ($1, $2)",
+    [SQL_RESTRICTED] = "SELECT restricted FROM queue WHERE name = $1",
 };
 
 const char *
@@ -59,4 +60,19 @@ queue_know(struct db_conn *c, const char *name, int64_t max, int64_t now)
 	if (known >= max)
 		return ERR_LIMIT;
 	return db_exec(c, NULL, sql[SQL_ADD], "ti", name, now);
+}
+
+enum err
+queue_is_restricted(struct db_conn *c, const char *name, bool *out)
+{
+	struct db_stmt *s;
+	enum err e;
+
+	*out = false;
+	e = db_query(c, &s, sql[SQL_RESTRICTED], "t", name);
+	if (e == ERR_OK) {
+		*out = db_int(s, 0) != 0;
+		db_end(s);
+	}
+	return e == ERR_NOTFOUND ? ERR_OK : e;
 }

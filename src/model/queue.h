@@ -1,6 +1,7 @@
 #ifndef QUEUE_H
 #define QUEUE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,5 +25,9 @@ const char *queue_name_fault(const char *s, size_t len);
  */
 enum err queue_know(struct db_conn *c, const char *name, int64_t max,
     int64_t now) __attribute__((warn_unused_result));
+
+/* Whether only its owners may submit to the queue. */
+enum err queue_is_restricted(struct db_conn *c, const char *name, bool *out)
+    __attribute__((warn_unused_result));
 
 #endif /* !QUEUE_H */

@@ -8,6 +8,8 @@
 #include "clock.h"
 #include "field.h"
 #include "job.h"
+#include "phase.h"
+#include "secret.h"
 
 /* A file of more bytes is not read, but left to the web server. */
 #define SMALL_MAX ((size_t)128 * 1024)
@@ -37,14 +39,6 @@ static const char *const sql[] = {
 		  "FROM job WHERE id = $1"),
 };
 
-static const char *const phases[] = {"setup", "provision", "firmware_update",
-    "test", "allocate", "reserve", "cleanup"};
-
-#define N_PHASES (sizeof(phases) / sizeof(phases[0]))
-#define BAD_PHASE                                                              \
-	"Must be one of: setup, provision, firmware_update, test, allocate, "  \
-	"reserve, cleanup."
-
 static bool
 is_report_field(const char *key)
 {
@@ -65,39 +59,28 @@ result_is_report(const struct js_doc *doc)
 	return true;
 }
 
-/* Where the phase stands in the table; N_PHASES: nowhere. */
-static size_t
-phase_of(const char *key)
-{
-	size_t i;
-
-	for (i = 0; i < N_PHASES; i++)
-		if (strcmp(phases[i], key) == 0)
-			break;
-	return i;
-}
-
 /* status: exit codes by phase, the last of each, written anew as plain integers. */
 static enum err
 read_status(struct js_doc *doc, const struct js_member *m, struct faults *f,
     struct result_report *out)
 {
-	int64_t codes[N_PHASES] = {0};
-	bool given[N_PHASES] = {false};
+	int64_t codes[PHASE__MAX] = {0};
+	bool given[PHASE__MAX] = {false};
 	struct js_doc in;
 	struct buf b;
 	const char *why;
-	size_t i, phase;
+	enum phase phase;
+	size_t i;
 
 	if ((why = field_object(doc, m, &in)) != NULL) {
 		faults_add(f, why, m->key, NULL);
 		return ERR_OK;
 	}
 	for (i = 0; i < in.n_members; i++) {
-		phase = phase_of(in.members[i].key);
-		if (phase == N_PHASES) {
-			faults_add(f, BAD_PHASE, "status", in.members[i].key,
-			    "key", NULL);
+		phase = phase_of(in.members[i].key, in.members[i].key_len);
+		if (phase == PHASE__MAX) {
+			faults_add(f, PHASE_UNKNOWN, "status",
+			    in.members[i].key, "key", NULL);
 			continue;
 		}
 		given[phase] = true;
@@ -108,10 +91,10 @@ read_status(struct js_doc *doc, const struct js_member *m, struct faults *f,
 	}
 	buf_init(&b, doc->arena, 256);
 	buf_char(&b, '{');
-	for (i = 0; i < N_PHASES; i++)
-		if (given[i])
+	for (phase = PHASE_SETUP; phase < PHASE__MAX; phase++)
+		if (given[phase])
 			buf_printf(&b, "%s\"%s\":%lld", b.len > 1 ? "," : "",
-			    phases[i], (long long)codes[i]);
+			    phase_name(phase), (long long)codes[phase]);
 	buf_char(&b, '}');
 	out->status = b.p;
 	out->status_len = b.len;
@@ -179,10 +162,12 @@ report_change(struct db_conn *c, void *arg)
 	const struct reporting *x = arg;
 	const struct result_report *r = x->r;
 	const char *device = r->device_info.p;
+	enum err e;
 
-	return db_exec(c, NULL, sql[SQL_REPORT], "tsssi", x->id->text, r->state,
+	e = db_exec(c, NULL, sql[SQL_REPORT], "tsssi", x->id->text, r->state,
 	    r->state_len, r->status, r->status_len, device, r->device_info.len,
 	    x->now);
+	return e == ERR_OK ? secret_spend(c, x->id->text) : e;
 }
 
 enum err
@@ -208,8 +193,11 @@ seed_change(struct db_conn *c, void *arg)
 {
 	const struct seeding *x = arg;
 
-	return db_exec(c, NULL, sql[SQL_SEED], "tsi", x->id->text, x->state,
+	enum err e;
+
+	e = db_exec(c, NULL, sql[SQL_SEED], "tsi", x->id->text, x->state,
 	    x->state_len, x->now);
+	return e == ERR_OK ? secret_spend(c, x->id->text) : e;
 }
 
 enum err
@@ -248,18 +236,18 @@ put_status(struct buf *b, const char *text, size_t len)
 	struct js_fault fault;
 	struct js_doc status;
 	const struct js_member *m;
-	size_t i;
+	enum phase p;
 
 	if (js_scan(&status, b->arena, text, len, &fault) != ERR_OK)
 		return ERR_NOMEM;
-	for (i = 0; i < N_PHASES; i++)
-		if ((m = js_find(&status, phases[i])) != NULL)
-			buf_printf(b, ",\"%s_status\":%.*s", phases[i],
+	for (p = PHASE_SETUP; p < PHASE__MAX; p++)
+		if ((m = js_find(&status, phase_name(p))) != NULL)
+			buf_printf(b, ",\"%s_status\":%.*s", phase_name(p),
 			    (int)m->value.len, m->value.p);
 	return ERR_OK;
 }
 
-/* Today's view of an ordinary job. */
+/* Today's view of an ordinary job, but for its logs and its end. */
 static enum err
 view(struct buf *b, struct db_stmt *s)
 {
@@ -278,15 +266,15 @@ view(struct buf *b, struct db_stmt *s)
 	js_put_string(b, text, len);
 	if ((text = db_text(s, 3, &len)) != NULL)
 		e = put_status(b, text, len);
-	buf_str(b, "}\n");
 	return e == ERR_OK && !buf_ok(b) ? ERR_NOMEM : e;
 }
 
 enum shown { SHOW_NOTHING, SHOW_FILE, SHOW_VIEW };
 
-/* What there is to show, and the view if that is it. */
+/* What there is to show, and the view and which logs it has if that is it. */
 static enum err
-look_up(struct svc *s, const struct id *id, struct buf *b, enum shown *out)
+look_up(struct svc *s, const struct id *id, struct buf *b, struct joblogs *logs,
+    enum shown *out)
 {
 	struct db_conn *c = db_read(s->db);
 	struct db_stmt *st;
@@ -300,9 +288,30 @@ look_up(struct svc *s, const struct id *id, struct buf *b, enum shown *out)
 		if (*out == SHOW_VIEW)
 			e = view(b, st);
 		db_end(st);
+		if (e == ERR_OK && *out == SHOW_VIEW)
+			e = joblog_find(c, id, logs);
 	}
 	db_read_end(s->db, c);
 	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+static enum err
+show_view(struct svc *s, struct buf *b, struct result_shown *out)
+{
+	static const struct joblog_query all = {
+	    JOBLOG_TYPE__MAX, PHASE__MAX, INT64_MIN, INT64_MIN};
+	enum err e = ERR_OK;
+
+	if (out->logs.n > 0 && (e = joblog_open(s, &out->logs, &all)) != ERR_OK)
+		return e;
+	if (out->logs.n == 0)
+		buf_str(b, "}\n");
+	out->json = b->p;
+	out->len = b->len;
+	if (buf_ok(b))
+		return ERR_OK;
+	joblog_close(&out->logs);
+	return ERR_NOMEM;
 }
 
 enum err
@@ -313,17 +322,16 @@ result_read(struct svc *s, struct arena *a, const struct id *id,
 	struct buf b;
 	enum err e;
 
-	*out = (struct result_shown){.file = NULL};
+	out->file = NULL;
+	out->logs.n = 0;
 	buf_init(&b, a, 256);
-	e = look_up(s, id, &b, &shown);
+	e = look_up(s, id, &b, &out->logs, &shown);
 	if (e != ERR_OK)
 		return e;
 	if (shown == SHOW_NOTHING)
 		return ERR_NOTFOUND;
-	out->json = b.p;
-	out->len = b.len;
 	if (shown == SHOW_VIEW)
-		return ERR_OK;
+		return show_view(s, &b, out);
 	e = blob_get(
 	    s->blob, id, BLOB_RESULT, a, SMALL_MAX, &out->json, &out->len);
 	if (e != ERR_TOOBIG)

@@ -8,6 +8,7 @@
 #include "err.h"
 #include "faults.h"
 #include "id.h"
+#include "joblog.h"
 #include "js.h"
 #include "svc.h"
 
@@ -57,15 +58,19 @@ enum err result_seed_put(struct svc *s, const struct id *id, struct js_doc *doc,
     const char *json, size_t len, bool has_job)
     __attribute__((warn_unused_result));
 
-/* What there is to show: JSON in arena memory, or, of a big seed result, the path of
- * its file as blob_path() tells it. */
+/*
+ * What there is to show: JSON in arena memory, or, of a big seed result, the path of
+ * its file as blob_path() tells it.  If the job has logs they are open, and json is an
+ * object that has members and is still to be closed.
+ */
 struct result_shown {
 	const char *json;
 	size_t len;
 	const char *file; /* NULL: json is it */
+	struct joblogs logs;
 };
 
-/* ERR_NOTFOUND: nothing yet. */
+/* ERR_NOTFOUND: nothing yet.  id must outlive out.  Close out->logs after ERR_OK. */
 enum err result_read(struct svc *s, struct arena *a, const struct id *id,
     struct result_shown *out) __attribute__((warn_unused_result));
 

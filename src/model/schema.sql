@@ -74,6 +74,8 @@ CREATE INDEX agent_queue_agent ON agent_queue (agent);
 
 ALTER TABLE job ADD COLUMN client_id TEXT;  -- whose secrets it names
 ALTER TABLE job ADD COLUMN secrets INTEGER NOT NULL DEFAULT 0; -- 1: names some
+ALTER TABLE job ADD COLUMN secrets_spent INTEGER NOT NULL DEFAULT 0;
+                                -- 1: its ephemeral ones are gone
 
 -- Who is next, and how many are before: also jobs that wait for attachments.
 DROP INDEX job_next;
@@ -112,10 +114,10 @@ CREATE TABLE job_fragment (
   type TEXT NOT NULL,
   phase TEXT NOT NULL,
   number INTEGER NOT NULL,
-  offset INTEGER NOT NULL,      -- bytes from the start of the file
+  start INTEGER NOT NULL,       -- bytes from the start of the file
   length INTEGER NOT NULL,      -- bytes
   at INTEGER NOT NULL,          -- the agent's time stamp, microseconds
-  PRIMARY KEY (job, type, phase, number, offset)
+  PRIMARY KEY (job, type, phase, number, start)
 ) STRICT, WITHOUT ROWID;
 
 -- What agents advertise of a queue.
@@ -136,9 +138,9 @@ CREATE TABLE queue_wait_next (
   n INTEGER NOT NULL            -- samples so far; the next goes to n modulo size
 ) STRICT, WITHOUT ROWID;
 
--- Outcomes of an agent's provisioning; the agent need not exist.
+-- The last outcomes of an agent's provisioning.
 CREATE TABLE provision_log (
-  agent TEXT NOT NULL,
+  agent TEXT NOT NULL REFERENCES agent (name) ON DELETE CASCADE,
   seq INTEGER NOT NULL,
   job_id TEXT NOT NULL,
   exit_code INTEGER NOT NULL,
@@ -190,11 +192,11 @@ CREATE TABLE device_code (
   expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Values are sealed (docs/STORE.md).
+-- What jobs are told at hand-out.
 CREATE TABLE secret (
   client TEXT NOT NULL,
   path TEXT NOT NULL,
-  value BLOB NOT NULL,
+  value TEXT NOT NULL,          -- base64 of the sealed value
   ephemeral INTEGER NOT NULL,
   expires_at INTEGER,           -- NULL: never
   updated_at INTEGER NOT NULL,

@@ -1,8 +1,9 @@
-/* tf-result: /v1/result/{job_id}. */
+/* tf-result: /v1/result/{job_id} and the logs below it. */
 
 #include "app.h"
 #include "routes.h"
 #include "schema.h"
+#include "stream.h"
 
 int
 main(int argc, char **argv)
@@ -10,7 +11,7 @@ main(int argc, char **argv)
 	static const struct app app = {
 	    .name = "tf-result",
 	    .routes = &result_routes,
-	    .workers = 64,
+	    .workers = RESULT_WORKERS,
 	    .needs = SVC_DB | SVC_BLOB,
 	    .schema = &model_schema,
 	};

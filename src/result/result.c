@@ -2,7 +2,13 @@
 
 #include "result.h"
 
+#include <stdio.h>
+
 #include "routes.h"
+#include "stream.h"
+
+/* ,"firmware_update_output": */
+#define KEY_MAX 32
 
 /* Today's rules: a report, every field checked, then the id. */
 static int
@@ -64,6 +70,35 @@ result_post(struct worker *w, struct req *r)
 	return today ? post_report(w, r, &doc) : post_seed(w, r, &doc);
 }
 
+/* The view with its logs behind. */
+static int
+reply_view(struct worker *w, struct req *r, struct result_shown *shown)
+{
+	struct joblogs *logs = &shown->logs;
+	char key[KEY_MAX];
+	struct stream *s;
+	size_t i;
+	int n;
+
+	s = stream_begin(
+	    w, r, logs, shown->len + logs->n * sizeof(key) + sizeof("}\n"));
+	if (s == NULL) {
+		joblog_close(logs);
+		return r->status;
+	}
+	stream_text(s, shown->json, shown->len);
+	for (i = 0; i < logs->n; i++) {
+		n = snprintf(key, sizeof(key),
+		    ",\"%s_%s\":", phase_name(logs->logs[i].phase),
+		    joblog_type_name(logs->logs[i].type));
+		stream_text(s, key, (size_t)n);
+		stream_log(s, i);
+	}
+	stream_text(s, "}\n", 2);
+	joblog_close(logs);
+	return stream_end(s);
+}
+
 int
 result_get(struct worker *w, struct req *r)
 {
@@ -77,6 +112,8 @@ result_get(struct worker *w, struct req *r)
 		return reply_empty(r, 204);
 	if (e != ERR_OK)
 		return reply_err(r, e);
+	if (shown.logs.n > 0)
+		return reply_view(w, r, &shown);
 	if (shown.file != NULL)
 		return reply_file(r, "application/json", shown.file);
 	return reply_json(r, 200, shown.json, shown.len);

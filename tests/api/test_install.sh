@@ -97,7 +97,9 @@ if ! install_it; then
 fi
 ok "it builds and installs"
 missing=
-for name in agent dispatch job result status supervise; do
+# shellcheck source=../../spawn/lib.sh
+. "$top/spawn/lib.sh"
+for name in $responders supervise; do
 	[ -x "$root/libexec/testflinger/tf-$name" ] &&
 		[ -s "$root/share/man/man8/tf-$name.8" ] ||
 		missing="$missing tf-$name"
@@ -113,7 +115,7 @@ printf "AMQP_URI = ''\n" >"$root/etc/testflinger/testflinger.conf"
 equal "the installed configuration is the one that is read" \
 	"tf-job: the configuration is good: $root/etc/testflinger/testflinger.conf" \
 	"$("$root/libexec/testflinger/tf-job" --check-config)"
-for name in agent dispatch job result status; do
+for name in $responders; do
 	start_unit "$name"
 done
 start_installed_nginx

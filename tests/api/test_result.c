@@ -186,7 +186,7 @@ Test(test_result, never_sets_a_taken_job_back_to_waiting)
 /* A result just under the limit: one long string. */
 Test(test_result, keeps_a_result_of_nearly_16_mib, .timeout = 120)
 {
-	const size_t max = 16777216, frame = strlen("{\"output\":\"\"}");
+	const size_t max = 16777215, frame = strlen("{\"output\":\"\"}");
 	const char *path = result_path(new_id()), *body;
 
 	body = fmt("{\"output\":\"%s\"}", repeat('x', max - frame));

@@ -29,6 +29,12 @@ kinds.get = function(count)
 	end
 end
 
+-- path PATH: always the same.
+kinds.path = function(path)
+	local get = wrk.format("GET", path)
+	return function() return get end
+end
+
 kinds.job = function(body)
 	local post = wrk.format("POST", "/v1/job", json, body)
 	return function() return post end

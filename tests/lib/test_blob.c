@@ -1,8 +1,8 @@
 /* Files that are whole or not there. */
 
 #include <criterion/criterion.h>
-#include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -40,20 +40,27 @@ teardown(void)
 
 TestSuite(blob, .init = setup, .fini = teardown);
 
+static int n_files;
+
+static int
+count_file(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)path;
+	(void)st;
+	(void)ftw;
+	n_files += type == FTW_F;
+	return 0;
+}
+
 static int
 count_tmp(void)
 {
 	char path[128];
-	struct dirent *d;
-	int n = 0;
-	DIR *x;
 
 	(void)snprintf(path, sizeof(path), "%s/tmp", dir);
-	x = opendir(path);
-	while ((d = readdir(x)) != NULL)
-		n += d->d_name[0] != '.';
-	(void)closedir(x);
-	return n;
+	n_files = 0;
+	cr_assert_eq(nftw(path, count_file, 8, FTW_PHYS), 0);
+	return n_files;
 }
 
 static int
@@ -151,8 +158,8 @@ Test(blob, sweeps_what_the_dead_left_and_not_what_the_living_write)
 	struct blob *second;
 	int dead, alive;
 
-	dead = make_tmp("dead");
-	alive = make_tmp("alive");
+	dead = make_tmp("0/dead");
+	alive = make_tmp("f/alive");
 	cr_assert_eq(flock(alive, LOCK_EX | LOCK_NB), 0);
 	(void)close(dead);
 	cr_assert_eq(blob_open(&second, dir), ERR_OK);

@@ -538,9 +538,9 @@ Test(js, writes_strings_that_it_reads_as_they_were)
 	    {"", 0, "\"\""},
 	    {"plain / text'", 13, "\"plain / text'\""},
 	    {"\"\\", 2, "\"\\\"\\\\\""},
-	    {"\n\t\r\b\f", 5, "\"\\u000a\\u0009\\u000d\\u0008\\u000c\""},
+	    {"\n\t\r\b\f", 5, "\"\\n\\t\\r\\b\\f\""},
 	    {"a\0b", 3, "\"a\\u0000b\""},
-	    {"\x1f\x7f", 2, "\"\\u001f\\u007f\""},
+	    {"\x1f\x7f\x0b", 3, "\"\\u001f\x7f\\u000b\""},
 	    {"\xc3\xa9\xf0\x9f\x98\x80", 6, "\"\xc3\xa9\xf0\x9f\x98\x80\""},
 	};
 	struct json_object *o;
@@ -600,4 +600,45 @@ Test(js, decodes_a_string_value)
 	s = js_string(arena, js_find(&doc, "a"), &len);
 	cr_expect_eq(len, 7);
 	cr_expect_eq(memcmp(s, "x\0\xf0\x9f\x98\x80\n", 8), 0);
+}
+
+/* Every byte at every place among eight and beyond, against the plain writer. */
+Test(js, escapes_a_piece_as_it_writes_a_string)
+{
+	char text[24], out[sizeof(text) * JS_ESCAPED_MAX];
+	struct buf b;
+	size_t n, at;
+	int c;
+
+	for (c = 0; c < 256; c++)
+		for (at = 0; at < sizeof(text); at++) {
+			memset(text, 'a', sizeof(text));
+			text[at] = (char)c;
+			buf_init(&b, arena, 64);
+			js_put_string(&b, text, sizeof(text));
+			n = js_escape(out, text, sizeof(text));
+			cr_assert_eq(n, b.len - 2);
+			cr_assert_eq(memcmp(out, b.p + 1, n), 0);
+		}
+	memset(text, 0, sizeof(text));
+	cr_expect_eq(js_escape(out, text, sizeof(text)), sizeof(out));
+	cr_expect_eq(js_escape(out, "", 0), 0);
+}
+
+Test(js, decodes_a_string_where_it_stands)
+{
+	char text[] = "{\"a\":\"x\\u0000\\ud83d\\ude00\\n\",\"b\":\"plain\"}";
+	const struct js_member *m;
+	const char *s;
+	size_t n;
+
+	cr_assert_eq(
+	    js_scan(&doc, arena, text, sizeof(text) - 1, &fault), ERR_OK);
+	m = js_find(&doc, "a");
+	s = js_string_in_place(m, &n);
+	cr_expect_eq(n, 7);
+	cr_expect_eq(memcmp(s, "x\0\xf0\x9f\x98\x80\n", 8), 0);
+	s = js_string_in_place(js_find(&doc, "b"), &n);
+	cr_expect_eq(n, 5);
+	cr_expect_str_eq(s, "plain");
 }

@@ -31,12 +31,20 @@ TestSuite(job, .init = setup, .fini = teardown);
 static struct id
 given_priority(const char *queue, int64_t priority)
 {
-	enum err failure = ERR_OK;
+	static const char permissions[] = "{\"max_priority\":{\"*\":1000}}";
+	const struct auth_caller caller = {
+	    .token = true,
+	    .client_id = "c",
+	    .permissions = permissions,
+	    .permissions_len = sizeof(permissions) - 1,
+	};
+	struct job_refusal more;
 	struct job_new job = {
 	    .queue = queue, .priority = priority, .body = "{}", .body_len = 2};
 
 	id_make(&job.id);
-	cr_assert_eq(job_submit(&f.svc, &job, true, "", &failure), JOB_OK);
+	cr_assert_eq(
+	    job_submit(&f.svc, f.arena, &job, &caller, "", &more), JOB_OK);
 	return job.id;
 }
 
@@ -102,7 +110,8 @@ Test(job, goes_by_priority_over_all_queues_asked_for)
 
 	for (i = 0; i < 3; i++) {
 		cr_assert_eq(
-		    job_take(&f.svc, f.arena, queues, 2, "a", &job), ERR_OK);
+		    job_take(&f.svc, f.arena, queues, 2, "a", false, &job),
+		    ERR_OK);
 		cr_expect_str_eq(job.id.text, order[i].text);
 	}
 }
@@ -242,7 +251,8 @@ take_all(void *arg)
 	const char *queue = "q";
 	struct job job;
 
-	while (job_take(&f.svc, t->arena, &queue, 1, "a", &job) == ERR_OK)
+	while (
+	    job_take(&f.svc, t->arena, &queue, 1, "a", false, &job) == ERR_OK)
 		(void)strcpy(t->ids[t->taken++], job.id.text);
 	return NULL;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "field.h"
 #include "job_fields.h"
 
 static struct arena *arena;
@@ -267,6 +268,60 @@ Test(job_fields, sees_attachments_in_any_section)
 			 "{\"job_queue\":\"q\",\"odd\":{\"attachments\":[]}}"),
 	    ERR_OK);
 	cr_expect_not(job.attachments);
+}
+
+Test(job_fields, checks_in_both_modes_what_the_server_reads_of_a_section)
+{
+	static const struct {
+		const char *section;
+		const char *faults;
+	} cases[] = {
+	    {"{\"attachments\":null}",
+		"{\"attachments\":[\"" FIELD_NULL "\"]}"},
+	    {"{\"attachments\":{}}",
+		"{\"attachments\":[\"" FIELD_NOT_LIST "\"]}"},
+	    {"{\"attachments\":[{\"agent\":\"a\"},{},3,{\"agent\":\"a\","
+	     "\"device\":null}]}",
+		"{\"attachments\":{\"1\":{\"agent\":[\"" FIELD_MISSING
+		"\"]},\"2\":{\"_schema\":[\"" FIELD_WRONG_INPUT
+		"\"]},\"3\":{\"device\":[\"" FIELD_NULL "\"]}}}"},
+	    {"{\"secrets\":[]}", "{\"secrets\":[\"" FIELD_NOT_MAP "\"]}"},
+	    {"{\"secrets\":{\"A_1\":\"a/b-c\",\"1A\":\"a\",\"B\":\"a b\","
+	     "\"C\":\"\",\"D\":1}}",
+		"{\"secrets\":{\"1A\":{\"key\":[\"" FIELD_NO_MATCH
+		"\"]},\"B\":{\"value\":[\"" FIELD_NO_MATCH
+		"\"]},\"C\":{\"value\":[\"" FIELD_NO_MATCH
+		"\"]},\"D\":{\"value\":[\"" FIELD_NOT_STRING "\"]}}}"},
+	};
+	char body[512], json[512];
+	size_t i;
+	int strict;
+
+	for (strict = 0; strict <= 1; strict++) {
+		for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+			(void)snprintf(body, sizeof(body),
+			    "{\"job_queue\":\"q\",\"test_data\":%s}",
+			    cases[i].section);
+			(void)snprintf(json, sizeof(json), "{\"test_data\":%s}",
+			    cases[i].faults);
+			expect_faults(strict, body, json);
+		}
+	}
+}
+
+Test(job_fields, bounds_what_a_hostile_list_costs)
+{
+	size_t i, n = 100000;
+	char *body = malloc(n * 3 + 128), *p;
+
+	p = body + sprintf(body, "{\"job_queue\":\"q\",\"test_data\":"
+				 "{\"attachments\":[0");
+	for (i = 0; i < n; i++)
+		p += sprintf(p, ",0");
+	(void)strcpy(p, "]}}");
+	cr_expect_eq(read_as(false, body), ERR_INVALID);
+	cr_expect_eq(faults.n, FAULTS_MAX);
+	free(body);
 }
 
 Test(job_fields, is_not_quadratic_in_repeated_or_unknown_keys)

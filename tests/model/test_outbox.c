@@ -71,7 +71,8 @@ static const char body[] = "{\"job_queue\":\"q\",\"x\":1.10}";
 static struct id
 submit(const char *queue)
 {
-	enum err failure = ERR_OK;
+	const struct auth_caller caller = {.token = false};
+	struct job_refusal more;
 	struct job_new job = {
 	    .queue = queue,
 	    .body = body,
@@ -79,7 +80,8 @@ submit(const char *queue)
 	};
 
 	id_make(&job.id);
-	cr_assert_eq(job_submit(&f.svc, &job, false, "r-1", &failure), JOB_OK);
+	cr_assert_eq(
+	    job_submit(&f.svc, f.arena, &job, &caller, "r-1", &more), JOB_OK);
 	return job.id;
 }
 

@@ -66,7 +66,7 @@ body_broken(void *ctx)
 }
 
 static bool
-reply_write(void *ctx, const char *buf, size_t n)
+reply_taken(void *ctx, const char *buf, size_t n)
 {
 	struct carried *x = ctx;
 	char *p = realloc(x->out.p, x->out.len + n + 1);
@@ -80,7 +80,14 @@ reply_write(void *ctx, const char *buf, size_t n)
 	return true;
 }
 
-static const struct http_io io = {param, body_read, body_broken, reply_write};
+static void
+reply_broken_off(void *ctx)
+{
+	((struct carried *)ctx)->call->cut = true;
+}
+
+static const struct http_io io = {
+    param, body_read, body_broken, reply_taken, reply_broken_off};
 
 static void
 split(struct call *c, struct carried *x)

@@ -20,6 +20,7 @@ struct call {
 	bool broken; /* the body breaks off where it ends */
 	/* The reply. */
 	int status;
+	bool cut; /* the reply was broken off */
 	char head[4096];
 	char *text; /* the body, ended by NUL; of the call until call_free() */
 	size_t text_len;

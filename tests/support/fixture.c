@@ -71,7 +71,8 @@ fixture_submit(struct fixture *f, const char *body, struct id *id)
 	struct faults faults;
 	struct job_new job;
 	struct js_doc doc;
-	enum err failure = ERR_OK;
+	const struct auth_caller anonymous = {.roles = ROLE_CONTRIBUTOR};
+	struct job_refusal more;
 	enum job_verdict v;
 
 	faults_init(&faults, f->arena);
@@ -79,7 +80,7 @@ fixture_submit(struct fixture *f, const char *body, struct id *id)
 	    js_scan(&doc, f->arena, body, strlen(body), &where), ERR_OK);
 	cr_assert_eq(job_fields_read(&doc, f->svc.strict, false, &faults, &job),
 	    ERR_OK, "%s", faults_any(&faults) ? faults_json(&faults) : "");
-	v = job_submit(&f->svc, &job, false, "", &failure);
+	v = job_submit(&f->svc, f->arena, &job, &anonymous, "", &more);
 	*id = job.id;
 	return v;
 }
@@ -97,5 +98,5 @@ enum err
 fixture_take(
     struct fixture *f, const char *queue, const char *agent, struct job *out)
 {
-	return job_take(&f->svc, f->arena, &queue, 1, agent, out);
+	return job_take(&f->svc, f->arena, &queue, 1, agent, false, out);
 }

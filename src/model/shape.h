@@ -57,9 +57,10 @@ struct shape {
 /* Rows of a table, and the table of a shape. */
 #define FIELD(field_name, reader, ...)                                         \
 	{                                                                      \
-		.name = field_name, .read = reader, __VA_ARGS__                \
+		.name = (field_name), .read = (reader), __VA_ARGS__            \
 	}
-#define SHAPE_OF(table) .fields = table, .n = sizeof(table) / sizeof((table)[0])
+#define SHAPE_OF(table)                                                        \
+	.fields = (table), .n = sizeof(table) / sizeof((table)[0])
 
 shape_reader shape_string, shape_url, shape_email, shape_int, shape_bool,
     shape_duration; /* without a duration it is left out */

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "address.h"
 #include "field.h"
-#include "format.h"
 #include "gate.h"
 #include "job.h"
 #include "log.h"
@@ -111,7 +111,7 @@ check_url(struct js_doc *doc, struct events *out, struct faults *f)
 
 	if (m != NULL)
 		why = field_string(doc, m, &out->url, &len);
-	if (why == NULL && !format_url(out->url, len))
+	if (why == NULL && !address_is_url(out->url, len))
 		why = "Not a valid URL.";
 	if (why != NULL)
 		faults_add(f, why, "job_status_webhook", NULL);
@@ -151,7 +151,7 @@ read_events(struct js_doc *doc, struct faults *f, struct events *out)
 static bool
 is_pinned(const char *url, const char *allowed)
 {
-	size_t n = format_url_origin(url), m = format_url_origin(allowed);
+	size_t n = address_origin(url), m = address_origin(allowed);
 
 	return n == m && memcmp(url, allowed, n) == 0;
 }

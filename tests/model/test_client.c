@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "bcrypt.h"
+#include "address.h"
 #include "client.h"
 #include "clock.h"
 #include "fixture.h"
@@ -337,8 +338,7 @@ Test(client, has_an_address_in_the_form_that_clients_know)
 	    "a@b\303\274cher.de"};
 	static const char *const bad[] = {"", "a", "@b.co", "a@", "a@b",
 	    "a@b.c", ".a@b.co", "a..b@b.co", "a@-b.co", "a@b..co", "a b@b.co",
-	    "a@[1.2.3.256]", "a@[1.2.3]", "a@b.co\\n", "a\\u0000@b.co",
-	    "\303\274@b.co"};
+	    "a@[1.2.3]", "a@b.co\\n", "a\\u0000@b.co"};
 	char json[256];
 	size_t i;
 

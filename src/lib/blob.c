@@ -1,7 +1,9 @@
 /*
  * Files are written under tmp/, synced, and renamed into their place.  A
  * temporary file is locked while its writer lives, so that whoever starts next
- * can tell what a dead process left from what a living one is writing.
+ * can tell what a dead process left from what a living one is writing.  There
+ * are many directories for them, because the sync of a new file may sync the
+ * one that holds it as well, and writers would wait for each other there.
  */
 
 #include "blob.h"
@@ -22,6 +24,7 @@
 #include "log.h"
 
 #define SHARDS 256
+#define TMPS 64 /* directories of temporary files */
 #define SHARD_LEN 3 /* "ab" and its NUL */
 #define DIR_MAX (SHARD_LEN + ID_LEN + 1) /* "ab/<uuid>" */
 #define PATH_LEN (DIR_MAX + 32)
@@ -80,60 +83,87 @@ make_dir(int at, const char *name)
 	return open_dir(at, name);
 }
 
+static void
+shard_name(unsigned i, char out[SHARD_LEN])
+{
+	(void)snprintf(out, SHARD_LEN, "%02x", i & 0xff);
+}
+
+static int
+make_dirs(int at, unsigned n)
+{
+	char name[SHARD_LEN];
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		shard_name(i, name);
+		if (mkdirat(at, name, 0750) == -1 && errno != EEXIST)
+			return -1;
+	}
+	return fsync(at);
+}
+
 /* All shards exist from the first start on, so that no put has to sync
  * the directory that holds them. */
 static int
 make_shards(int jobs)
 {
-	char name[SHARD_LEN];
-	unsigned i;
-
 	if (faccessat(jobs, "ff", F_OK, 0) == 0)
 		return 0;
-	for (i = 0; i < SHARDS; i++) {
-		(void)snprintf(name, sizeof(name), "%02x", i & 0xff);
-		if (mkdirat(jobs, name, 0750) == -1 && errno != EEXIST)
-			return -1;
-	}
-	return fsync(jobs);
+	return make_dirs(jobs, SHARDS);
 }
 
-/* Nobody holds the lock of a file whose writer is dead. */
+/* Nobody holds the lock of a file whose writer is dead.  A directory is not
+ * opened for writing, and stays. */
 static void
-sweep_one(int tmp, const char *name)
+sweep_one(int dir, const char *where, const char *name)
 {
 	int fd;
 
-	fd = openat(tmp, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(dir, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd == -1)
 		return;
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-		if (unlinkat(tmp, name, 0) == 0)
-			log_info(
-			    "removed tmp/%s, left by a dead process", name);
+		if (unlinkat(dir, name, 0) == 0)
+			log_info("removed tmp/%s/%s, left by a dead process",
+			    where, name);
 	}
 	(void)close(fd);
 }
 
 static void
-sweep(int tmp)
+sweep_dir(int tmp, const char *where)
 {
 	struct dirent *d;
 	DIR *dir;
 	int fd;
 
-	fd = open_dir(tmp, ".");
+	fd = open_dir(tmp, where);
 	dir = fd != -1 ? fdopendir(fd) : NULL;
 	if (dir == NULL) {
-		log_errno("cannot read the directory of temporary files");
+		log_errno("cannot read tmp/%s", where);
 		if (fd != -1)
 			(void)close(fd);
 		return;
 	}
 	while ((d = readdir(dir)) != NULL)
 		if (d->d_name[0] != '.')
-			sweep_one(tmp, d->d_name);
+			sweep_one(dirfd(dir), where, d->d_name);
 	(void)closedir(dir);
+}
+
+/* Versions before had their temporary files directly in tmp/. */
+static void
+sweep(int tmp)
+{
+	char name[SHARD_LEN];
+	unsigned i;
+
+	sweep_dir(tmp, ".");
+	for (i = 0; i < TMPS; i++) {
+		shard_name(i, name);
+		sweep_dir(tmp, name);
+	}
 }
 
 enum err
@@ -148,7 +178,8 @@ blob_open(struct blob **out, const char *path)
 	b->root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (b->root == -1 || (b->jobs = make_dir(b->root, "jobs")) == -1 ||
 	    (b->tmp = make_dir(b->root, "tmp")) == -1 ||
-	    make_shards(b->jobs) == -1 || fsync(b->root) == -1) {
+	    make_shards(b->jobs) == -1 || make_dirs(b->tmp, TMPS) == -1 ||
+	    fsync(b->root) == -1) {
 		log_errno("cannot use the data directory %s", path);
 		blob_close(b);
 		return ERR_IO;
@@ -188,8 +219,8 @@ write_all(int fd, const void *buf, size_t len)
 	return 0;
 }
 
-/* A new temporary file, locked.  A sweep that met it between creation and lock
- * has removed it: then make another. */
+/* A new temporary file, locked, and its name below tmp/.  A sweep that met it
+ * between creation and lock has removed it: then make another. */
 static int
 open_tmp(int tmp, char name[TMP_LEN])
 {
@@ -200,7 +231,8 @@ open_tmp(int tmp, char name[TMP_LEN])
 	for (try = 0; try < 100; try++) {
 		if (getrandom(&r, sizeof(r), 0) != (ssize_t)sizeof(r))
 			return -1;
-		(void)snprintf(name, TMP_LEN, "%016llx", (unsigned long long)r);
+		(void)snprintf(name, TMP_LEN, "%02x/%016llx",
+		    (unsigned)(r % TMPS), (unsigned long long)r);
 		fd = openat(
 		    tmp, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 		if (fd == -1 && errno == EEXIST)

@@ -40,20 +40,35 @@ teardown(void)
 
 TestSuite(blob, .init = setup, .fini = teardown);
 
+/* The files that path holds, at any depth. */
 static int
-count_tmp(void)
+count_files(const char *path)
 {
-	char path[128];
+	char below[512];
 	struct dirent *d;
 	int n = 0;
 	DIR *x;
 
-	(void)snprintf(path, sizeof(path), "%s/tmp", dir);
 	x = opendir(path);
-	while ((d = readdir(x)) != NULL)
-		n += d->d_name[0] != '.';
+	if (x == NULL)
+		return 1;
+	while ((d = readdir(x)) != NULL) {
+		if (d->d_name[0] == '.')
+			continue;
+		(void)snprintf(below, sizeof(below), "%s/%s", path, d->d_name);
+		n += count_files(below);
+	}
 	(void)closedir(x);
 	return n;
+}
+
+static int
+count_tmp(void)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/tmp", dir);
+	return count_files(path);
 }
 
 static int
@@ -149,16 +164,42 @@ Test(blob, removes_a_file_and_does_not_mind_none)
 Test(blob, sweeps_what_the_dead_left_and_not_what_the_living_write)
 {
 	struct blob *second;
-	int dead, alive;
+	int alive;
 
-	dead = make_tmp("dead");
-	alive = make_tmp("alive");
+	(void)close(make_tmp("00/dead"));
+	(void)close(make_tmp("3f/dead"));
+	alive = make_tmp("00/alive");
 	cr_assert_eq(flock(alive, LOCK_EX | LOCK_NB), 0);
-	(void)close(dead);
 	cr_assert_eq(blob_open(&second, dir), ERR_OK);
 	cr_expect_eq(count_tmp(), 1);
 	(void)close(alive);
 	blob_close(second);
+}
+
+Test(blob, sweeps_what_an_older_version_left)
+{
+	struct blob *second;
+
+	(void)close(make_tmp("dead"));
+	cr_assert_eq(blob_open(&second, dir), ERR_OK);
+	cr_expect_eq(count_tmp(), 0);
+	cr_expect_eq(blob_put(second, &id, BLOB_RESULT, "{}", 2), ERR_OK);
+	blob_close(second);
+}
+
+/* An operator may empty tmp/ while the server is stopped. */
+Test(blob, makes_the_directories_of_temporary_files_again)
+{
+	char path[192];
+	unsigned i;
+
+	blob_close(blob);
+	for (i = 0; i < 64; i++) {
+		(void)snprintf(path, sizeof(path), "%s/tmp/%02x", dir, i);
+		cr_assert_eq(rmdir(path), 0);
+	}
+	cr_assert_eq(blob_open(&blob, dir), ERR_OK);
+	cr_expect_eq(blob_put(blob, &id, BLOB_RESULT, "{}", 2), ERR_OK);
 }
 
 Test(blob, leaves_nothing_behind_when_it_cannot_publish)

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +53,7 @@ struct sending {
 	const struct broker_msg *msg;
 	enum turn turn;
 	bool confirmed;
-	pthread_cond_t told;
+	sem_t told; /* its thread need not come by the lock again */
 };
 
 struct broker {
@@ -436,7 +437,7 @@ call_next(struct broker *b, const char *queue)
 	s->turn = TURN_LEADS;
 	s->next = b->leading;
 	b->leading = s;
-	pthread_cond_signal(&s->told);
+	sem_post(&s->told);
 }
 
 /* The group is through: tell its threads. */
@@ -451,11 +452,18 @@ end_group(struct broker *b, struct sending **group, size_t n)
 		at = &(*at)->next;
 	*at = group[0]->next;
 	call_next(b, group[0]->msg->queue);
+	pthread_mutex_unlock(&b->lock);
 	for (i = 1; i < n; i++) {
 		group[i]->turn = TURN_DONE;
-		pthread_cond_signal(&group[i]->told);
+		sem_post(&group[i]->told);
 	}
-	pthread_mutex_unlock(&b->lock);
+}
+
+static void
+wait_for_turn(struct sending *s)
+{
+	while (sem_wait(&s->told) == -1)
+		continue; /* a signal */
 }
 
 /* Whether s leads a group, now or once it is called. */
@@ -477,9 +485,9 @@ leads(struct broker *b, struct sending *s)
 			end = &(*end)->next;
 		*end = s;
 	}
-	while (s->turn == TURN_WAITS)
-		pthread_cond_wait(&s->told, &b->lock);
 	pthread_mutex_unlock(&b->lock);
+	if (groups >= GROUPS)
+		wait_for_turn(s);
 	return s->turn == TURN_LEADS;
 }
 
@@ -489,10 +497,10 @@ broker_publish(struct broker *b, const struct broker_msg *m)
 	struct sending s = {.msg = m}, *group[GROUP_MAX];
 
 	gate_leave();
-	pthread_cond_init(&s.told, NULL);
+	sem_init(&s.told, 0, 0);
 	if (leads(b, &s))
 		end_group(b, group, send_group(b, &s, group));
-	pthread_cond_destroy(&s.told);
+	sem_destroy(&s.told);
 	return s.confirmed ? ERR_OK : ERR_BROKER;
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "webhook.h"
 
 #define READERS_MIN 2
 #define READERS_MAX 8
@@ -194,6 +195,7 @@ enum err
 svc_check(const struct conf *conf, struct conf_fault *f)
 {
 	const char *state = conf_str(conf, CONF_STATE_URI), *why;
+	const char *webhook = conf_str(conf, CONF_WEBHOOK_URL);
 	struct amqp_uri *uri;
 	char words[256];
 	size_t offset;
@@ -208,6 +210,11 @@ svc_check(const struct conf *conf, struct conf_fault *f)
 		    "is not sqlite: and an absolute path",
 		    "write STATE_URI = 'sqlite:/path/to/state.db' or leave it "
 		    "empty");
+	if (webhook[0] != '\0' && webhook_origin(webhook) == 0)
+		return conf_refuse(conf, CONF_WEBHOOK_URL, f,
+		    "is no http or https address",
+		    "write WEBHOOK_URL = 'https://host:port/', or leave it "
+		    "empty for no webhooks");
 	if ((e = check_keys(conf, f)) != ERR_OK)
 		return e;
 	uri = malloc(sizeof(*uri));

@@ -284,12 +284,3 @@ address_is_email(const char *s, size_t len)
 	       (is_dotted_name(domain, any_letter) &&
 		   !address_has_space(domain.p, domain.len));
 }
-
-size_t
-address_origin(const char *s)
-{
-	const char *host = strstr(s, "://");
-	size_t n = host != NULL ? (size_t)(host - s) + 3 : 0;
-
-	return n + strcspn(s + n, "/?#");
-}

@@ -15,10 +15,6 @@
  */
 bool address_is_url(const char *s, size_t len);
 
-/* How many bytes of such an address are scheme, host and what stands with it: all up
- * to the path. */
-size_t address_origin(const char *s);
-
 /* local@domain, where the domain is a dotted name (letters of any script),
  * localhost, or an IPv4 address in brackets. */
 bool address_is_email(const char *s, size_t len);

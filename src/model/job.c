@@ -42,7 +42,7 @@ static const char *const sql[] = {
     [SQL_TAG] = "INSERT INTO job_tag (tag, job) "
 		"SELECT $2, seq FROM job WHERE id = $1 ON CONFLICT DO NOTHING",
     [SQL_AGENTS] = "SELECT agent FROM agent_queue WHERE queue = $1",
-    [SQL_READ] = "SELECT state, body, attachments, started_at FROM job "
+    [SQL_READ] = "SELECT state, body, attachments, started_at, seed FROM job "
 		 "WHERE id = $1",
     [SQL_BEST] = "SELECT seq, priority FROM job "
 		 "WHERE state = 'waiting' AND ready = 1 AND queue = $1 "
@@ -324,6 +324,7 @@ job_read(struct svc *s, struct arena *a, const struct id *id, struct job *out)
 		out->body = copy(a, st, 1, &out->body_len, &failed);
 		out->attachments = copy(a, st, 2, NULL, &failed);
 		out->started_at = db_int(st, 3);
+		out->seed = db_int(st, 4) != 0;
 		db_end(st);
 		if (failed)
 			e = ERR_NOMEM;

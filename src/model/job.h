@@ -89,6 +89,7 @@ struct job {
 	const char *attachments; /* NULL: none */
 	const char *client_id; /* whose secrets it names; NULL: none */
 	int64_t started_at;
+	bool seed; /* of job_read() alone */
 };
 
 /* ERR_NOTFOUND if there is no such job. */

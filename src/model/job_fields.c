@@ -341,3 +341,14 @@ job_fields_read(struct js_doc *doc, bool strict, bool token, struct faults *f,
 	job->seed = !strict && !token && !has_section(doc);
 	return finish_body(doc, &body, job);
 }
+
+bool
+job_fields_known(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < strict_job.n; i++)
+		if (strcmp(strict_fields[i].name, name) == 0)
+			return true;
+	return false;
+}

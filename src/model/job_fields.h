@@ -1,6 +1,8 @@
 #ifndef JOB_FIELDS_H
 #define JOB_FIELDS_H
 
+#include <stdbool.h>
+
 #include "faults.h"
 #include "id.h"
 #include "job.h"
@@ -17,5 +19,8 @@
  */
 enum err job_fields_read(struct js_doc *doc, bool strict, bool token,
     struct faults *f, struct job_new *job) __attribute__((warn_unused_result));
+
+/* True for a field that today's API knows. */
+bool job_fields_known(const char *name);
 
 #endif /* !JOB_FIELDS_H */

@@ -44,21 +44,21 @@ wait_note(struct db_conn *c, const char *queue, int64_t seconds)
 	    c, NULL, sql[SQL_PUT], "tii", queue, (n - 1) % KEPT, seconds);
 }
 
-/* The shortest decimal that reads back as the same number. */
+/* The shortest decimal that reads back as the same number, without an exponent. */
 static void
 put_double(struct buf *b, double d)
 {
 	char text[40];
-	int digits;
+	int digits, places;
 
-	for (digits = 1; digits <= 17; digits++) {
-		(void)snprintf(text, sizeof(text), "%.*g", digits, d);
+	for (digits = 1; digits < 17; digits++) {
+		(void)snprintf(text, sizeof(text), "%.*e", digits - 1, d);
 		if (strtod(text, NULL) == d)
 			break;
 	}
-	buf_str(b, text);
-	if (strpbrk(text, ".e") == NULL)
-		buf_str(b, ".0");
+	(void)snprintf(text, sizeof(text), "%.*e", digits - 1, d);
+	places = digits - 1 - atoi(strchr(text, 'e') + 1);
+	buf_printf(b, "%.*f", places > 1 ? places : 1, d);
 }
 
 /* Between the two samples that the percentile lies between. */

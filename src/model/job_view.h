@@ -1,0 +1,19 @@
+#ifndef JOB_VIEW_H
+#define JOB_VIEW_H
+
+#include <stdbool.h>
+
+#include "arena.h"
+#include "err.h"
+#include "job.h"
+
+/*
+ * Append to b the definition of job, as job_read() gives it, as clients are shown it.
+ * job_id is id_text, the spelling of who asks.  A seed job stays as it was posted
+ * otherwise.  An ordinary job always has exclude_agents, and if strict only fields
+ * that today's API knows.
+ */
+enum err job_view(struct buf *b, const struct job *job, bool strict,
+    const char *id_text) __attribute__((warn_unused_result));
+
+#endif /* !JOB_VIEW_H */

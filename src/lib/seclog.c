@@ -56,6 +56,8 @@ seclog(struct req *r, const char *event, const char *fmt, ...)
 	struct buf b;
 	va_list ap;
 
+	if (event == NULL)
+		event = ""; /* there was no memory for it */
 	va_start(ap, fmt);
 	text = arena_vprintf(r->arena, fmt, ap);
 	va_end(ap);

@@ -1,4 +1,4 @@
-/* POST and GET /v1/agents/data/{agent_name}. */
+/* /v1/agents/data and /v1/agents/data/{agent_name}. */
 
 #include <string.h>
 
@@ -82,4 +82,14 @@ data_get(struct worker *w, struct req *r)
 	if (e != ERR_OK)
 		return reply_err(r, e);
 	return reply_json(r, 200, json, len);
+}
+
+int
+data_list(struct worker *w, struct req *r)
+{
+	const char *json;
+	size_t len;
+	enum err e = agent_list(w->svc, r->arena, &json, &len);
+
+	return e == ERR_OK ? reply_json(r, 200, json, len) : reply_err(r, e);
 }

@@ -11,8 +11,9 @@ main(int argc, char **argv)
 	    .name = "tf-agent",
 	    .routes = &agent_routes,
 	    .workers = 32,
-	    .needs = SVC_DB,
+	    .needs = SVC_DB | SVC_SEEN,
 	    .schema = &model_schema,
+	    .background = agent_background,
 	};
 
 	return app_main(&app, argc, argv);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "auth.h"
 #include "bcrypt.h"
 #include "client.h"
@@ -112,7 +113,7 @@ read_option(struct ctl *c, struct asked *q, int option, const char *value)
 				 "the queue may be *",
 				 value);
 	case 'e':
-		if (!client_email_ok(value, strlen(value)))
+		if (!address_is_email(value, strlen(value)))
 			return ctl_usage(
 			    c, "--email %s: that is no address", value);
 		q->change.email = value;

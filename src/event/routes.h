@@ -7,4 +7,6 @@
 
 extern const struct route_table event_routes;
 
+int webhook_post(struct worker *w, struct req *r);
+
 #endif /* !EVENT_ROUTES_H */

@@ -8,6 +8,9 @@ static const struct route routes[] = {
     {METHOD_POST, "/v1/job", USER, CONF_JOB_BODY_MAX, 0, submit_post},
     {METHOD_GET, "/v1/job", 0, ROUTE_NO_BODY, ROUTE_ELSEWHERE, NULL},
     {METHOD_GET, "/v1/job/{job_id}", USER, ROUTE_NO_BODY, 0, read_get},
+    {METHOD_GET, "/v1/job/search", USER, ROUTE_NO_BODY, 0, search_get},
+    {METHOD_GET, "/v1/job/{job_id}/position", USER, ROUTE_NO_BODY, 0,
+	position_get},
     {METHOD_POST, "/v1/job/{job_id}/action", USER, CONF_JOB_BODY_MAX,
 	ROUTE_ID_TEXT, action_post},
 };

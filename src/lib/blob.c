@@ -30,6 +30,7 @@
 #define TMP_DIRS 16U
 #define TMP_LEN 32 /* "f/0123456789abcdef" and its NUL */
 #define SMALL ((size_t)2048)
+#define WINDOW (8 << 20) /* bytes between two calls to write back */
 
 struct blob {
 	int root; /* DATA_PATH */
@@ -45,6 +46,8 @@ struct blob {
 
 static const char *const names[BLOB__MAX] = {
     [BLOB_RESULT] = "result.json",
+    [BLOB_ARTIFACT] = "artifact.tar.gz",
+    [BLOB_ATTACHMENTS] = "attachments.tar.gz",
     [BLOB_LOG] = LOGS_OF("output"),
     LOGS_OF("serial"),
 };
@@ -357,6 +360,118 @@ err0:
 	e = disk_err();
 	log_errno("%s of %s: %s", names[name], id->text, step);
 	return e;
+}
+
+struct blob_file {
+	struct blob *blob;
+	int fd;
+	uint64_t len;
+	bool published;
+	char name[TMP_LEN];
+};
+
+enum err
+blob_begin(struct blob *b, struct blob_file **out)
+{
+	struct blob_file *f = calloc(1, sizeof(*f));
+	enum err e;
+
+	if (f == NULL)
+		return ERR_NOMEM;
+	f->blob = b;
+	f->fd = open_tmp(b->tmp, f->name);
+	if (f->fd == -1) {
+		e = disk_err();
+		log_errno("an upload: create");
+		free(f);
+		return e;
+	}
+	*out = f;
+	return ERR_OK;
+}
+
+/*
+ * Let the disk begin with what was written, and wait for what was begun a window
+ * ago.  So the sync at the end of gigabytes has little left to do, and does not
+ * hold up the small commits of everybody else meanwhile.
+ */
+static void
+write_back(struct blob_file *f, uint64_t before)
+{
+	off_t window = (off_t)(f->len / WINDOW) * WINDOW;
+
+	if (f->len / WINDOW == before / WINDOW)
+		return;
+	(void)sync_file_range(
+	    f->fd, window - WINDOW, WINDOW, SYNC_FILE_RANGE_WRITE);
+	if (window >= 2 * (off_t)WINDOW)
+		(void)sync_file_range(f->fd, window - 2 * (off_t)WINDOW, WINDOW,
+		    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+			SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
+enum err
+blob_write(struct blob_file *f, const void *buf, size_t len)
+{
+	uint64_t before = f->len;
+	enum err e;
+
+	if (write_all(f->fd, buf, len) == -1) {
+		e = disk_err();
+		log_errno("an upload: write");
+		return e;
+	}
+	f->len += len;
+	write_back(f, before);
+	return ERR_OK;
+}
+
+enum err
+blob_sync(struct blob_file *f)
+{
+	enum err e;
+
+	if (fsync(f->fd) == 0)
+		return ERR_OK;
+	e = disk_err();
+	log_errno("an upload: sync");
+	return e;
+}
+
+enum err
+blob_publish(struct blob_file *f, const struct id *id, enum blob_name name)
+{
+	enum err e;
+
+	if (publish(f->blob, f->name, id, name) == -1) {
+		e = disk_err();
+		log_errno("%s of %s: publish", names[name], id->text);
+		return e;
+	}
+	f->published = true;
+	if (sync_shard(f->blob, id) == 0)
+		return ERR_OK;
+	e = disk_err();
+	log_errno("%s of %s: sync directory", names[name], id->text);
+	return e;
+}
+
+void
+blob_end(struct blob_file *f)
+{
+	if (!f->published)
+		(void)unlinkat(f->blob->tmp, f->name, 0);
+	(void)close(f->fd);
+	free(f);
+}
+
+bool
+blob_has(struct blob *b, const struct id *id, enum blob_name name)
+{
+	char path[PATH_LEN];
+
+	path_of(id, name, path);
+	return faccessat(b->jobs, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static ssize_t

@@ -17,6 +17,8 @@ struct blob;
 
 enum blob_name {
 	BLOB_RESULT, /* result.json */
+	BLOB_ARTIFACT, /* artifact.tar.gz */
+	BLOB_ATTACHMENTS, /* attachments.tar.gz */
 	BLOB_LOG, /* the first of BLOB_LOGS: log.output.setup, … .cleanup, then
 		   * log.serial.… with the same phases */
 	BLOB__MAX = BLOB_LOG + BLOB_LOGS
@@ -36,6 +38,30 @@ void blob_close(struct blob *b);
  */
 enum err blob_put(struct blob *b, const struct id *id, enum blob_name name,
     const void *buf, size_t len) __attribute__((warn_unused_result));
+
+/*
+ * A file of any size, written piece by piece: begin, write, sync, publish; and
+ * then, whatever came of it, blob_end(), which removes what was not published.
+ * Nobody sees the file before it is published.  All return ERR_OK, ERR_FULL or
+ * ERR_IO (logged), blob_begin() also ERR_NOMEM.
+ */
+struct blob_file;
+
+enum err blob_begin(struct blob *b, struct blob_file **out)
+    __attribute__((warn_unused_result));
+enum err blob_write(struct blob_file *f, const void *buf, size_t len)
+    __attribute__((warn_unused_result));
+
+/* The bytes are on disk after this; it may take a while. */
+enum err blob_sync(struct blob_file *f) __attribute__((warn_unused_result));
+
+/* As the last step of blob_put(): the file must have been synced. */
+enum err blob_publish(struct blob_file *f, const struct id *id,
+    enum blob_name name) __attribute__((warn_unused_result));
+void blob_end(struct blob_file *f);
+
+/* Whether there is such a file. */
+bool blob_has(struct blob *b, const struct id *id, enum blob_name name);
 
 /* The whole file, in arena memory and ended by NUL.  ERR_TOOBIG if it has more than
  * max bytes, ERR_NOTFOUND, ERR_IO (logged), ERR_NOMEM. */

@@ -12,6 +12,7 @@
 #include "log.h"
 
 #define READ_CHUNK ((size_t)16384)
+#define STREAM_CHUNK ((size_t)128 * 1024)
 /* More bytes than so many a client may send or take slower than we do. */
 #define MAY_WAIT 65536
 #define RETRY_AFTER_S 5
@@ -104,6 +105,31 @@ req_read_body(struct req *r, size_t max)
 	if (declared < 0 || declared > MAY_WAIT)
 		gate_leave();
 	return declared > 0 ? read_declared(r, declared) : read_to_end(r, max);
+}
+
+enum err
+req_stream_body(struct req *r, int64_t max, req_take take, void *arg)
+{
+	long long declared = content_length(r), len = 0;
+	char *chunk;
+	size_t n;
+	enum err e;
+
+	if (max > 0 && declared > max)
+		return ERR_TOOBIG;
+	if ((chunk = arena_alloc(r->arena, STREAM_CHUNK)) == NULL)
+		return ERR_NOMEM;
+	gate_leave();
+	while ((n = r->io->read(r->ctx, chunk, STREAM_CHUNK)) > 0) {
+		len += (long long)n;
+		if (max > 0 && len > max)
+			return ERR_TOOBIG;
+		if ((e = take(arg, chunk, n)) != ERR_OK)
+			return e;
+	}
+	if (r->io->broken(r->ctx) || (declared >= 0 && len != declared))
+		return ERR_GONE;
+	return ERR_OK;
 }
 
 /* application/json or application/…+json, parameters ignored (RFC 6839,
@@ -289,6 +315,18 @@ reply_file(struct req *r, const char *type, const char *path)
 }
 
 int
+reply_gzipped_file(
+    struct req *r, const char *type, const char *headers, const char *path)
+{
+	char *all = arena_printf(r->arena,
+	    "X-Accel-Redirect: " HTTP_GZIPPED "%s\r\n%s", path, headers);
+
+	if (all == NULL)
+		return reply_err(r, ERR_NOMEM);
+	return reply(r, 200, type, all, "", 0);
+}
+
+int
 reply_text(struct req *r, int status, const char *text)
 {
 	return reply(
@@ -350,7 +388,7 @@ reply_err(struct req *r, enum err e)
 }
 
 int
-reply_faults(struct req *r, const struct faults *f)
+reply_faults_of(struct req *r, const char *part, const struct faults *f)
 {
 	const char *json = faults_json(f);
 	struct buf b;
@@ -358,9 +396,15 @@ reply_faults(struct req *r, const struct faults *f)
 	if (json == NULL)
 		return reply_err(r, ERR_NOMEM);
 	buf_init(&b, r->arena, 512);
-	buf_str(&b, "{\"detail\":{\"json\":");
+	buf_printf(&b, "{\"detail\":{\"%s\":", part);
 	buf_str(&b, json);
 	buf_str(&b, "},\"message\":\"Validation error\"}\n");
 	return buf_ok(&b) ? reply_json(r, 422, b.p, b.len)
 			  : reply_err(r, ERR_NOMEM);
+}
+
+int
+reply_faults(struct req *r, const struct faults *f)
+{
+	return reply_faults_of(r, "json", f);
 }

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "arena.h"
 #include "auth.h"
@@ -69,6 +70,15 @@ enum err req_read_body(struct req *r, size_t max)
     __attribute__((warn_unused_result));
 
 /*
+ * Hand the body to take() as it comes, in constant memory.  ERR_OK: it came whole.
+ * ERR_TOOBIG over max bytes (0: any), ERR_GONE as above, ERR_NOMEM, or what
+ * take() returned, and then the rest is left unread.
+ */
+typedef enum err (*req_take)(void *arg, const char *p, size_t n);
+enum err req_stream_body(struct req *r, int64_t max, req_take take, void *arg)
+    __attribute__((warn_unused_result));
+
+/*
  * The body as JSON: r->body must be read.  An empty body is ERR_NOTFOUND.  On
  * any other failure the reply (415, 400) has been sent and ERR_INVALID
  * returned.
@@ -108,6 +118,12 @@ int reply_cut(struct req *r);
  * (X-Accel-Redirect), so that a slow client holds nothing of ours. */
 int reply_file(struct req *r, const char *type, const char *path);
 
+/* The same below HTTP_GZIPPED, where the web server adds the Content-Encoding gzip that
+ * it would drop if we sent it.  headers: as in reply(). */
+#define HTTP_GZIPPED "/_testflinger_gzipped/"
+int reply_gzipped_file(
+    struct req *r, const char *type, const char *headers, const char *path);
+
 int reply_empty(struct req *r, int status);
 
 /* {"detail":{},"message":…}, the message as in printf. */
@@ -121,5 +137,8 @@ int reply_err(struct req *r, enum err e);
 /* The faults as one 422: {"detail":{"json":{…}},"message":"Validation error"}.
  */
 int reply_faults(struct req *r, const struct faults *f);
+
+/* Likewise, of another part of the request than the body: "query". */
+int reply_faults_of(struct req *r, const char *part, const struct faults *f);
 
 #endif /* !HTTP_H */

@@ -162,7 +162,8 @@ read_body(struct req *r, const struct conf *c)
 {
 	r->body = "";
 	r->body_len = 0;
-	if (r->route->body_max == ROUTE_NO_BODY)
+	if (r->route->body_max == ROUTE_NO_BODY ||
+	    (r->route->flags & ROUTE_STREAM) != 0)
 		return ERR_OK;
 	return req_read_body(r, (size_t)conf_int(c, r->route->body_max));
 }

@@ -16,7 +16,8 @@ enum route_flag {
 	ROUTE_NO_HEAD = 1 << 0, /* GET changes something: HEAD is 405 */
 	ROUTE_ID_TEXT = 1 << 1, /* a bad job id is "Invalid job id\n" as text */
 	ROUTE_ELSEWHERE = 1 << 2, /* another responder's: Allow names it */
-	ROUTE_ROLES_UPWARD = 1 << 3 /* a refusal names the lowest role first */
+	ROUTE_ROLES_UPWARD = 1 << 3, /* a refusal names the lowest role first */
+	ROUTE_STREAM = 1 << 4 /* the handler reads the body, as it comes */
 };
 
 /*

@@ -84,6 +84,17 @@ open_broker(struct svc *s, const struct amqp_uri *uri, const char *name)
 }
 
 static enum err
+open_seen(struct svc *s, const char *path)
+{
+	uint64_t n = (uint64_t)conf_int(s->conf, CONF_MAX_AGENTS) +
+		     (uint64_t)conf_int(s->conf, CONF_MAX_QUEUES);
+	char file[4200];
+
+	(void)snprintf(file, sizeof(file), "%s/seen", path);
+	return seen_open(&s->seen, file, n);
+}
+
+static enum err
 open_seal(struct svc *s)
 {
 	struct conf_fault fault;
@@ -112,6 +123,8 @@ open_all(struct svc *s, const struct db_schema *schema, unsigned needs,
 	    (e = blob_open(&s->blob, path)) != ERR_OK)
 		return e;
 	if ((needs & SVC_DB) != 0 && (e = open_db(s, schema)) != ERR_OK)
+		return e;
+	if ((needs & SVC_SEEN) != 0 && (e = open_seen(s, path)) != ERR_OK)
 		return e;
 	if ((e = jwt_keys_open(&s->jwt, s->conf)) != ERR_OK)
 		return e;
@@ -153,6 +166,7 @@ svc_close(struct svc *s)
 	if (s->blob != NULL)
 		blob_close(s->blob);
 	seal_free(s->seal);
+	seen_close(s->seen);
 	jwt_keys_free(s->jwt);
 	*s = (struct svc){.conf = s->conf};
 }

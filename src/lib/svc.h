@@ -7,6 +7,7 @@
 #include "db.h"
 #include "jwt.h"
 #include "seal.h"
+#include "seen.h"
 
 /* The services of one process, opened once and shared by its threads: what the
  * domain stands on. */
@@ -15,7 +16,8 @@ enum svc_need {
 	SVC_DB = 1 << 0,
 	SVC_BLOB = 1 << 1,
 	SVC_BROKER = 1 << 2,
-	SVC_SEAL = 1 << 3
+	SVC_SEAL = 1 << 3,
+	SVC_SEEN = 1 << 4
 };
 
 struct svc {
@@ -26,6 +28,7 @@ struct svc {
 	bool has_broker; /* AMQP_URI is not empty */
 	struct jwt_keys *jwt; /* NULL without a key: there are no tokens */
 	struct seal *seal; /* NULL without a key, or not needed here */
+	struct seen *seen; /* NULL: not needed here */
 	bool has_secrets; /* there is a key for secrets */
 	bool strict; /* JOB_FIELDS = 'strict' */
 };

@@ -3,10 +3,12 @@
 #include "agent.h"
 
 #include <json-c/json.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
 #include "field.h"
+#include "log.h"
 #include "queue.h"
 #include "secret.h"
 
@@ -22,7 +24,11 @@ enum {
 	SQL_ADD_QUEUE,
 	SQL_LOG,
 	SQL_SET_LOG,
-	SQL_READ
+	SQL_SAME,
+	SQL_OLD,
+	SQL_FORGET,
+	SQL_TIMES,
+	SQL_SEEN
 };
 
 static const char *const sql[] = {
@@ -46,9 +52,22 @@ static const char *const sql[] = {
 		      "VALUES ($1, $2) ON CONFLICT DO NOTHING",
     [SQL_LOG] = "SELECT log FROM agent WHERE name = $1",
     [SQL_SET_LOG] = "UPDATE agent SET log = $2 WHERE name = $1",
-    [SQL_READ] = "SELECT comment, identifier, job_id, location, name, "
-		 "provision_type, queues, state, updated_at "
-		 "FROM agent WHERE name = $1",
+    /* Nothing of what is told would change. */
+    [SQL_SAME] = "SELECT 1 FROM agent WHERE name = $1 "
+		 "AND ($2 IS NULL OR $2 = state) "
+		 "AND ($3 IS NULL OR $3 = comment) "
+		 "AND ($4 IS NULL OR $4 = identifier) "
+		 "AND ($5 IS NULL OR $5 = job_id) "
+		 "AND ($6 IS NULL OR $6 = location) "
+		 "AND ($7 IS NULL OR $7 = provision_type) "
+		 "AND ($8 IS NULL OR $8 = queues)",
+    [SQL_OLD] = "SELECT name, updated_at FROM agent "
+		"WHERE name > $1 AND updated_at < $2 ORDER BY name LIMIT $3",
+    [SQL_FORGET] = "DELETE FROM agent WHERE name = $1",
+    [SQL_TIMES] = "SELECT name, updated_at FROM agent "
+		  "WHERE name > $1 ORDER BY name LIMIT $2",
+    [SQL_SEEN] = "UPDATE agent SET updated_at = $2 "
+		 "WHERE name = $1 AND updated_at < $2",
 };
 
 static const char *const text_names[AGENT_TEXT__MAX] = {
@@ -246,6 +265,29 @@ put_change(struct db_conn *c, void *arg)
 	return e == ERR_OK ? put_log(c, p) : e;
 }
 
+/* Whether the store says all of it already. */
+static enum err
+is_same(struct svc *s, const struct putting *p, bool *same)
+{
+	const struct agent_text_value *t = p->r->texts;
+	struct db_conn *c = db_read(s->db);
+	struct db_stmt *st;
+	enum err e;
+
+	e = db_query(c, &st, sql[SQL_SAME], "tsssssss", p->name,
+	    t[AGENT_STATE].p, t[AGENT_STATE].len, t[AGENT_COMMENT].p,
+	    t[AGENT_COMMENT].len, t[AGENT_IDENTIFIER].p,
+	    t[AGENT_IDENTIFIER].len, t[AGENT_JOB_ID].p, t[AGENT_JOB_ID].len,
+	    t[AGENT_LOCATION].p, t[AGENT_LOCATION].len,
+	    t[AGENT_PROVISION_TYPE].p, t[AGENT_PROVISION_TYPE].len,
+	    p->r->queues.p, p->r->queues.len);
+	*same = e == ERR_OK;
+	if (e == ERR_OK)
+		db_end(st);
+	db_read_end(s->db, c);
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
 enum err
 agent_put(struct svc *s, const char *name, const struct agent_report *r)
 {
@@ -255,56 +297,103 @@ agent_put(struct svc *s, const char *name, const struct agent_report *r)
 	    .now = clock_now_ms(),
 	    .max = conf_int(s->conf, CONF_MAX_AGENTS),
 	};
+	bool same = false;
+	enum err e = ERR_OK;
 
-	return db_write(s->db, put_change, &p);
+	if (r->n_log == 0 && (e = is_same(s, &p, &same)) != ERR_OK)
+		return e;
+	if (!same)
+		e = db_write(s->db, put_change, &p);
+	if (e == ERR_OK && s->seen != NULL)
+		seen_note(s->seen, SEEN_AGENT, name, p.now);
+	return e;
 }
 
-static void
-view(struct buf *b, struct db_stmt *s)
-{
-	static const char *const names[] = {"comment", "identifier", "job_id",
-	    "location", "name", "provision_type"};
-	char time[CLOCK_TEXT_LEN];
-	const char *p;
-	size_t len;
-	int i;
+/* A part of the agents at a time, so that nobody waits for long. */
+#define BATCH 500
 
-	for (i = 0; i < 6; i++) {
-		if ((p = db_text(s, i, &len)) == NULL)
+struct walking {
+	struct svc *s;
+	char after[NAME_LEN_MAX + 1];
+	int64_t before; /* who was heard of since is left alone */
+	int64_t n; /* rows looked at */
+};
+
+static enum err
+note_change(struct db_conn *c, void *arg)
+{
+	struct walking *w = arg;
+	struct db_stmt *s;
+	int64_t last;
+	enum err e, e2 = ERR_OK;
+
+	w->n = 0;
+	for (e = db_query(
+		 c, &s, sql[SQL_TIMES], "ti", w->after, (int64_t)BATCH);
+	     e == ERR_OK && e2 == ERR_OK; e = db_next(s)) {
+		w->n++;
+		(void)snprintf(
+		    w->after, sizeof(w->after), "%s", db_text(s, 0, NULL));
+		last = seen_last(w->s->seen, SEEN_AGENT, w->after);
+		if (last > db_int(s, 1))
+			e2 = db_exec(
+			    c, NULL, sql[SQL_SEEN], "ti", w->after, last);
+	}
+	if (s != NULL)
+		db_end(s);
+	return e2 != ERR_OK ? e2 : e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+static enum err
+forget_change(struct db_conn *c, void *arg)
+{
+	struct walking *w = arg;
+	struct db_stmt *s;
+	enum err e, e2 = ERR_OK;
+
+	w->n = 0;
+	for (e = db_query(c, &s, sql[SQL_OLD], "tii", w->after, w->before,
+		 (int64_t)BATCH);
+	     e == ERR_OK && e2 == ERR_OK; e = db_next(s)) {
+		w->n++;
+		(void)snprintf(
+		    w->after, sizeof(w->after), "%s", db_text(s, 0, NULL));
+		if (seen_last(w->s->seen, SEEN_AGENT, w->after) >= w->before)
 			continue;
-		buf_printf(b, "%s\"%s\":", b->len == 0 ? "{" : ",", names[i]);
-		js_put_string(b, p, len);
+		log_info("the agent %s is forgotten: it has said nothing "
+			 "for AGENT_MAX_AGE",
+		    w->after);
+		e2 = db_exec(c, NULL, sql[SQL_FORGET], "t", w->after);
 	}
-	if ((p = db_text(s, 6, &len)) != NULL)
-		buf_printf(b, ",\"queues\":%s", p);
-	buf_str(b, ",\"restricted_to\":{}");
-	if ((p = db_text(s, 7, &len)) != NULL) {
-		buf_str(b, ",\"state\":");
-		js_put_string(b, p, len);
-	}
-	clock_text(db_int(s, 8), time);
-	buf_printf(b, ",\"updated_at\":\"%s\"}\n", time);
+	if (s != NULL)
+		db_end(s);
+	return e2 != ERR_OK ? e2 : e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+static enum err
+walk(struct svc *s, db_change change, int64_t before)
+{
+	struct walking w = {.s = s, .before = before};
+	enum err e;
+
+	do
+		e = db_write(s->db, change, &w);
+	while (e == ERR_OK && w.n == BATCH);
+	return e;
 }
 
 enum err
-agent_read(struct svc *s, struct arena *a, const char *name, const char **json,
-    size_t *len)
+agent_write_times(struct svc *s)
 {
-	struct db_conn *c = db_read(s->db);
-	struct db_stmt *st;
-	struct buf b;
-	enum err e;
+	return walk(s, note_change, 0);
+}
 
-	e = db_query(c, &st, sql[SQL_READ], "t", name);
-	if (e == ERR_OK) {
-		buf_init(&b, a, 512);
-		view(&b, st);
-		db_end(st);
-		*json = b.p;
-		*len = b.len;
-		if (!buf_ok(&b))
-			e = ERR_NOMEM;
-	}
-	db_read_end(s->db, c);
-	return e;
+enum err
+agent_forget_silent(struct svc *s)
+{
+	int64_t age = conf_int(s->conf, CONF_AGENT_MAX_AGE);
+
+	if (age == 0)
+		return ERR_OK;
+	return walk(s, forget_change, clock_now_ms() - age * 1000);
 }

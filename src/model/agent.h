@@ -49,4 +49,37 @@ enum err agent_put(struct svc *s, const char *name,
 enum err agent_read(struct svc *s, struct arena *a, const char *name,
     const char **json, size_t *len) __attribute__((warn_unused_result));
 
+/* All agents by name, a JSON list. */
+enum err agent_list(struct svc *s, struct arena *a, const char **json,
+    size_t *len) __attribute__((warn_unused_result));
+
+/* The agents that list the queue, as JSON of the fields that everybody may see.
+ * ERR_NOTFOUND: none does. */
+enum err agent_list_queue(struct svc *s, struct arena *a, const char *queue,
+    const char **json, size_t *len) __attribute__((warn_unused_result));
+
+/* Write down in the store when agents were last heard of. */
+enum err agent_write_times(struct svc *s) __attribute__((warn_unused_result));
+
+/* Remove agents that have said nothing for AGENT_MAX_AGE. */
+enum err agent_forget_silent(struct svc *s) __attribute__((warn_unused_result));
+
+/* How an attempt to provision ended. */
+struct agent_outcome {
+	const char *job_id; /* any text */
+	size_t job_id_len;
+	int64_t exit_code;
+	const char *detail; /* NULL: not told */
+	size_t detail_len;
+};
+
+/* Judge doc, an object.  ERR_INVALID with faults noted. */
+enum err agent_outcome_read(struct js_doc *doc, struct faults *f,
+    struct agent_outcome *out) __attribute__((warn_unused_result));
+
+/* Note it, keeping the last 100 of the agent, and count how often in a row it ended
+ * like this.  ERR_NOTFOUND if there is no such agent; nothing is kept then. */
+enum err agent_outcome_put(struct svc *s, const char *name,
+    const struct agent_outcome *o) __attribute__((warn_unused_result));
+
 #endif /* !AGENT_H */

@@ -75,10 +75,6 @@ const char *client_id_fault(const char *id);
 /* Likewise of the len bytes of a secret, in the words of a field's fault. */
 const char *client_secret_fault(const char *secret, size_t len);
 
-/* True if the len bytes at s are an address for electronic mail, as clients know the
- * rule: a local part, @, and a dotted domain, localhost or [a.b.c.d]. */
-bool client_email_ok(const char *s, size_t len);
-
 /* Judge doc, an object, as a change.  ERR_INVALID with faults noted. */
 enum err client_change_read(struct js_doc *doc, struct faults *f,
     struct client_change *out) __attribute__((warn_unused_result));

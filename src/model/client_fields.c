@@ -1,9 +1,9 @@
 /* The fields of a client, as they come over the wire. */
 
-#include <ctype.h>
 #include <json-c/json.h>
 #include <string.h>
 
+#include "address.h"
 #include "auth.h"
 #include "client.h"
 #include "field.h"
@@ -11,93 +11,6 @@
 
 /* A token carries the maps and travels in a header, so they are bounded. */
 #define MAP_BYTES_MAX 4096
-
-/* One or more parts between dots, each of the characters of an atom (RFC 5322, section
- * 3.2.3). */
-static bool
-dot_atom(const char *s, size_t len)
-{
-	bool part = false;
-	size_t i;
-
-	for (i = 0; i < len; i++) {
-		if (s[i] == '.' && !part)
-			return false;
-		part = s[i] != '.';
-		if (part && !isalnum((unsigned char)s[i]) &&
-		    strchr("!#$%&'*+-/=?^_`{|}~", s[i]) == NULL)
-			return false;
-	}
-	return part;
-}
-
-/* "any text" (RFC 5322, section 3.2.4), but no control characters. */
-static bool
-quoted(const char *s, size_t len)
-{
-	size_t i;
-
-	if (len < 3 || s[0] != '"' || s[len - 1] != '"')
-		return false;
-	for (i = 1; i < len - 1; i++) {
-		if (s[i] == '"' || s[i] < 0x20 || s[i] == 0x7f)
-			return false;
-		if (s[i] == '\\' && ++i == len - 1)
-			return false;
-	}
-	return true;
-}
-
-static bool
-ip_literal(const char *s)
-{
-	unsigned n;
-	int i;
-
-	for (i = 0; i < 4; i++) {
-		if (*s++ != (i == 0 ? '[' : '.') || !isdigit((unsigned char)*s))
-			return false;
-		for (n = 0; isdigit((unsigned char)*s) && n < 256; s++)
-			n = n * 10 + (unsigned)(*s - '0');
-		if (n > 255)
-			return false;
-	}
-	return strcmp(s, "]") == 0;
-}
-
-/* Labels of letters, digits and, inside, hyphens (RFC 1123, section 2.1), two or more, the
- * last of two characters or more.  Bytes beyond ASCII count as letters (RFC 6531). */
-static bool
-domain(const char *s)
-{
-	size_t labels = 0, n, i;
-
-	for (;; s += n + 1) {
-		n = strcspn(s, ".");
-		if (n == 0 || n > 63 || s[0] == '-' || s[n - 1] == '-')
-			return false;
-		for (i = 0; i < n; i++)
-			if (!isalnum((unsigned char)s[i]) && s[i] != '-' &&
-			    (unsigned char)s[i] < 0x80)
-				return false;
-		labels++;
-		if (s[n] == '\0')
-			return labels >= 2 && n >= 2;
-	}
-}
-
-bool
-client_email_ok(const char *s, size_t len)
-{
-	const char *at = strrchr(s, '@');
-	size_t local = at != NULL ? (size_t)(at - s) : 0;
-
-	if (strlen(s) != len || len > 254 || local == 0 ||
-	    !(dot_atom(s, local) || quoted(s, local)))
-		return false;
-	at++;
-	return strcmp(at, "localhost") == 0 || ip_literal(at) || domain(at);
-}
 
 /* One entry of a map of queues to numbers, noted in o: of a key that comes twice the last
  * counts. */
@@ -177,7 +90,7 @@ email(struct js_doc *doc, const struct js_member *m, struct faults *f,
 	(void)f;
 	if ((why = field_string(doc, m, &s, &len)) != NULL)
 		return why;
-	if (!client_email_ok(s, len))
+	if (!address_is_email(s, len))
 		return "Not a valid email address.";
 	out->email = s;
 	return NULL;

@@ -13,12 +13,14 @@
 #include "outbox.h"
 #include "queue.h"
 #include "secret.h"
+#include "wait.h"
 
 enum {
 	SQL_SAME_ID,
 	SQL_DELETE,
 	SQL_INSERT,
 	SQL_EXCLUDE,
+	SQL_TAG,
 	SQL_AGENTS,
 	SQL_READ,
 	SQL_BEST,
@@ -37,6 +39,8 @@ static const char *const sql[] = {
     [SQL_EXCLUDE] = "INSERT INTO job_exclude (job, agent) "
 		    "SELECT seq, $2 FROM job WHERE id = $1 "
 		    "ON CONFLICT DO NOTHING",
+    [SQL_TAG] = "INSERT INTO job_tag (tag, job) "
+		"SELECT $2, seq FROM job WHERE id = $1 ON CONFLICT DO NOTHING",
     [SQL_AGENTS] = "SELECT agent FROM agent_queue WHERE queue = $1",
     [SQL_READ] = "SELECT state, body, attachments, started_at FROM job "
 		 "WHERE id = $1",
@@ -49,7 +53,8 @@ static const char *const sql[] = {
     [SQL_TAKE] = "UPDATE job SET state = 'running', agent = $2, "
 		 "started_at = $3, seed = 0 "
 		 "WHERE seq = $1 AND state = 'waiting' "
-		 "RETURNING id, body, attachments, client_id",
+		 "RETURNING id, body, attachments, client_id, queue, "
+		 "created_at",
     [SQL_CANCEL] = "UPDATE job SET state = 'cancelled', ended_at = $2, "
 		   "seed = 0 WHERE id = $1 AND ended_at IS NULL",
 };
@@ -140,6 +145,9 @@ insert(struct db_conn *c, const struct submission *sub)
 	for (i = 0; i < job->n_exclude && e == ERR_OK; i++)
 		e = db_exec(c, NULL, sql[SQL_EXCLUDE], "tt", job->id.text,
 		    job->exclude[i]);
+	for (i = 0; i < job->n_tags && e == ERR_OK; i++)
+		e = db_exec(
+		    c, NULL, sql[SQL_TAG], "tt", job->id.text, job->tags[i]);
 	return e;
 }
 
@@ -376,9 +384,9 @@ take_change(struct db_conn *c, void *arg)
 	struct taking *t = arg;
 	struct job *out = t->out;
 	struct db_stmt *s;
-	const char *text;
+	const char *text, *queue;
 	bool failed = false;
-	int64_t seq;
+	int64_t seq, waited;
 	size_t len;
 	enum err e;
 
@@ -393,12 +401,16 @@ take_change(struct db_conn *c, void *arg)
 	out->body = copy(t->arena, s, 1, &out->body_len, &failed);
 	out->attachments = copy(t->arena, s, 2, NULL, &failed);
 	out->client_id = copy(t->arena, s, 3, NULL, &failed);
+	queue = copy(t->arena, s, 4, NULL, &failed);
+	waited = t->now - db_int(s, 5);
 	while (e == ERR_OK)
 		e = db_next(s);
 	db_end(s);
 	if (failed)
 		return ERR_NOMEM;
-	return e == ERR_NOTFOUND ? ERR_OK : e;
+	if (e != ERR_NOTFOUND)
+		return e;
+	return wait_note(c, queue, waited > 0 ? waited / 1000 : 0);
 }
 
 enum err

@@ -35,11 +35,13 @@ struct job_new {
 	int64_t reserve_s; /* seconds of reservation asked for */
 	bool seed; /* without a token and without any "…_data" section */
 	bool secrets; /* test_data.secrets is there */
-	const char **secret_paths; /* that it names */
+	const char **secret_paths; /* distinct paths in it, sorted */
 	size_t n_secret_paths;
 	bool attachments;
 	const char **exclude;
 	size_t n_exclude;
+	const char **tags; /* as submitted, repeats kept */
+	size_t n_tags;
 	const char *body; /* JSON, job_id in it */
 	size_t body_len;
 };

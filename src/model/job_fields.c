@@ -1,50 +1,25 @@
 /*
- * A submission is read from its members as spans.  What the server understands
- * is judged, and rewritten only where today's API stores another form than was
- * posted; all else goes through as the bytes that came.
+ * A submission is judged by one of two tables: in strict mode by that of every field,
+ * in open mode by that of what the server itself reads.  Both keep the same
+ * forms, and what strict mode accepts open mode does.
  */
 
 #include "job_fields.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "address.h"
 #include "field.h"
+#include "job_secrets.h"
+#include "provision.h"
 #include "queue.h"
+#include "shape.h"
 
-#define EXCLUDED_MAX 1000
-#define SECRETS_PER_JOB 1000
+#define STRINGS_MAX 1000
 
-enum type { STRING, INTEGER, BOOLEAN, STRINGS, OBJECT, OBJECT_OR_NULL };
-
-/* Every field that today's API knows, in both modes; strict mode checks the
- * type of each, open mode of those that the server reads. */
-static const struct known {
-	const char *name;
-	enum type type;
-	bool read; /* by the server */
-} known[] = {
-    {"job_queue", STRING, true},
-    {"job_id", STRING, true},
-    {"tags", STRINGS, true},
-    {"job_priority", INTEGER, true},
-    {"exclude_agents", STRINGS, true},
-    {"parent_job_id", STRING, false},
-    {"name", STRING, false},
-    {"global_timeout", INTEGER, false},
-    {"output_timeout", INTEGER, false},
-    {"allocation_timeout", INTEGER, false},
-    {"debug", BOOLEAN, false},
-    {"job_status_webhook", STRING, false},
-    {"provision_data", OBJECT_OR_NULL, false},
-    {"firmware_update_data", OBJECT, false},
-    {"allocate_data", OBJECT, false},
-    {"test_data", OBJECT, false},
-    {"reserve_data", OBJECT, false},
-};
-
-#define N_KNOWN (sizeof(known) / sizeof(known[0]))
+#define NEEDED .required = true
+#define SECRETS FIELD("secrets", job_secrets_read)
+#define TIMEOUT FIELD("timeout", shape_duration)
 
 /* Names that the server gives to what it manages itself. */
 static const char *const forged[] = {
@@ -57,26 +32,14 @@ static const char *const forged[] = {
     "job_data",
 };
 
-struct reading {
-	struct js_doc *doc;
-	struct faults *f;
-	struct job_new *job;
-	bool strict;
-	const struct js_member *last[N_KNOWN]; /* the one that counts */
-	struct buf body; /* rewritten */
-	bool first; /* no member is in body yet */
+/* The sections that today's API knows; attachments count in any of them. */
+static const char *const sections[] = {
+    "provision_data",
+    "firmware_update_data",
+    "allocate_data",
+    "test_data",
+    "reserve_data",
 };
-
-static const struct known *
-find_known(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < N_KNOWN; i++)
-		if (strcmp(known[i].name, name) == 0)
-			return &known[i];
-	return NULL;
-}
 
 static bool
 is_forged(const struct js_member *m)
@@ -91,406 +54,290 @@ is_forged(const struct js_member *m)
 	return false;
 }
 
+/* An empty id counts as absent; the one we make is added. */
+static bool
+read_id(struct shaping *s, const struct shape_field *field,
+    const struct js_member *m, const struct fault_path *at)
+{
+	if (m->kind == JS_STRING && m->value.len == strlen("\"\""))
+		return true;
+	return shape_string(s, field, m, at);
+}
+
+/* A launchpad or github account. */
+static const char *
+ssh_key_check(const char *s, size_t len)
+{
+	if (len > 3 && (memcmp(s, "lp:", 3) == 0 || memcmp(s, "gh:", 3) == 0) &&
+	    !address_has_space(s + 3, len - 3))
+		return NULL;
+	return "String does not match expected pattern.";
+}
+
+/* Open mode looks into a provisioning that is an object, for its attachments. */
+static bool
+read_open_provision(struct shaping *s, const struct shape_field *field,
+    const struct js_member *m, const struct fault_path *at)
+{
+	return m->kind == JS_OBJECT ? shape_object(s, field, m, at)
+				    : shape_as_is(s, m);
+}
+
+static const struct shape_field a_string = FIELD(NULL, shape_string);
+static const struct shape_field an_ssh_key =
+    FIELD(NULL, shape_string, .check = ssh_key_check);
+
+static const struct shape_field test_fields[] = {
+    FIELD("test_cmds", shape_string),
+    FIELD("test_username", shape_string),
+    FIELD("test_password", shape_string),
+    FIELD("attachments", shape_list, .each = &provision_attachment),
+    SECRETS,
+};
+static const struct shape_field open_test_fields[] = {
+    FIELD("attachments", shape_list, .each = &provision_attachment_open),
+    SECRETS,
+};
+static const struct shape_field reserve_fields[] = {
+    FIELD("ssh_keys", shape_list, .each = &an_ssh_key),
+    TIMEOUT,
+};
+static const struct shape_field open_reserve_fields[] = {TIMEOUT};
+static const struct shape_field open_provision_fields[] = {
+    FIELD("attachments", shape_list, .each = &provision_attachment_open),
+};
+
+static const struct shape test = {SHAPE_OF(test_fields)};
+static const struct shape open_test = {
+    SHAPE_OF(open_test_fields), .open = true};
+static const struct shape reserve = {SHAPE_OF(reserve_fields)};
+static const struct shape open_reserve = {
+    SHAPE_OF(open_reserve_fields), .open = true};
+static const struct shape open_provision = {
+    SHAPE_OF(open_provision_fields), .open = true};
+
+/* What the server reads in either mode. */
+#define READ_FIELDS                                                            \
+	FIELD("job_queue", shape_string, NEEDED, .check = queue_name_fault),   \
+	    FIELD("job_id", read_id),                                          \
+	    FIELD("tags", shape_list, .each = &a_string, .max = STRINGS_MAX),  \
+	    FIELD("job_priority", shape_int),                                  \
+	    FIELD("exclude_agents", shape_list, .each = &a_string,             \
+		.max = STRINGS_MAX)
+
+static const struct shape_field open_fields[] = {
+    READ_FIELDS,
+    FIELD("provision_data", read_open_provision, .shape = &open_provision),
+    FIELD("test_data", shape_object, .shape = &open_test),
+    FIELD("reserve_data", shape_object, .shape = &open_reserve),
+};
+
+static const struct shape_field strict_fields[] = {
+    READ_FIELDS,
+    FIELD("parent_job_id", shape_string),
+    FIELD("name", shape_string),
+    FIELD("global_timeout", shape_int),
+    FIELD("output_timeout", shape_int),
+    FIELD("allocation_timeout", shape_int),
+    FIELD("debug", shape_bool),
+    FIELD("job_status_webhook", shape_string),
+    FIELD("provision_data", provision_read),
+    FIELD("firmware_update_data", shape_any_object),
+    FIELD("allocate_data", shape_any_object),
+    FIELD("test_data", shape_object, .shape = &test),
+    FIELD("reserve_data", shape_object, .shape = &reserve),
+};
+
+static const struct shape open_job = {
+    SHAPE_OF(open_fields), .open = true, .refuses = is_forged};
+static const struct shape strict_job = {SHAPE_OF(strict_fields)};
+
+/* A section by whose presence a job is an ordinary one. */
 static bool
 is_section(const struct js_member *m)
 {
 	return m->key_len > 5 && strcmp(m->key + m->key_len - 5, "_data") == 0;
 }
 
-static void
-note(struct reading *r, const struct js_member *m, const char *why)
-{
-	if (why != NULL)
-		faults_add(r->f, why, m->key, NULL);
-}
-
-static void
-put_member(
-    struct reading *r, const struct js_member *m, const char *value, size_t len)
-{
-	buf_char(&r->body, r->first ? '{' : ',');
-	r->first = false;
-	buf_add(&r->body, m->raw_key.p, m->raw_key.len);
-	buf_char(&r->body, ':');
-	buf_add(&r->body, value, len);
-}
-
-static void
-put_int(struct reading *r, const struct js_member *m, int64_t n)
-{
-	char text[24];
-	int len = snprintf(text, sizeof(text), "%lld", (long long)n);
-
-	put_member(r, m, text, (size_t)len);
-}
-
-static void
-put_as_is(struct reading *r, const struct js_member *m)
-{
-	put_member(r, m, m->value.p, m->value.len);
-}
-
-static void
-read_string(struct reading *r, const struct js_member *m)
-{
-	const char *s = "", *why;
-	size_t len = 0;
-
-	why = field_string(r->doc, m, &s, &len);
-	if (why == NULL && strcmp(m->key, "job_queue") == 0) {
-		why = queue_name_fault(s, len);
-		r->job->queue = s;
-	}
-	if (why == NULL && strcmp(m->key, "job_id") == 0 && len > 0) {
-		r->job->id_given = true;
-		r->job->id_text = s;
-		r->job->id_len = len;
-	}
-	note(r, m, why);
-	/* An empty job_id counts as absent; the one we make is added. */
-	if (strcmp(m->key, "job_id") != 0 || len > 0)
-		put_as_is(r, m);
-}
-
-static void
-read_int(struct reading *r, const struct js_member *m)
-{
-	int64_t n = 0;
-
-	note(r, m, field_int(r->doc, m, &n));
-	if (strcmp(m->key, "job_priority") == 0)
-		r->job->priority = n;
-	put_int(r, m, n);
-}
-
-static void
-read_bool(struct reading *r, const struct js_member *m)
-{
-	bool b = false;
-
-	note(r, m, field_bool(r->doc, m, &b));
-	put_member(r, m, b ? "true" : "false", b ? 4 : 5);
-}
-
-static void
-read_strings(struct reading *r, const struct js_member *m)
-{
-	const char **s = NULL;
-	size_t n = 0;
-
-	if (field_strings(r->doc, m, m->key, r->f, &s, &n) &&
-	    strcmp(m->key, "exclude_agents") == 0) {
-		if (n > EXCLUDED_MAX)
-			note(r, m, "Longer than maximum length 1000.");
-		r->job->exclude = s;
-		r->job->n_exclude = n;
-	}
-	put_as_is(r, m);
-}
-
-/* reserve_data with its time-out as whole seconds. */
-static void
-read_reserve(struct reading *r, const struct js_member *m, struct js_doc *in)
-{
-	const struct js_member *t = js_find(in, "timeout");
-	struct buf whole = r->body;
-	const char *why;
-	bool none, first = r->first;
-	int64_t seconds = JOB_RESERVE_ASSUMED_S;
-	size_t i;
-
-	r->job->reserve_s = seconds;
-	if (t == NULL) {
-		put_as_is(r, m);
-		return;
-	}
-	why = field_duration(r->doc, t, &seconds, &none);
-	if (why != NULL)
-		faults_add(r->f, why, m->key, "timeout", NULL);
-	r->job->reserve_s = seconds;
-	if (why != NULL || none) {
-		put_as_is(r, m);
-		return;
-	}
-	buf_init(&r->body, r->doc->arena, m->value.len + 32);
-	r->first = true;
-	for (i = 0; i < in->n_members; i++)
-		if (&in->members[i] == t)
-			put_int(r, t, seconds);
-		else if (strcmp(in->members[i].key, "timeout") != 0)
-			put_as_is(r, &in->members[i]);
-	buf_char(&r->body, '}');
-	in->text = (struct js_span){r->body.p, r->body.len};
-	whole.failed = whole.failed || !buf_ok(&r->body);
-	r->body = whole;
-	r->first = first;
-	put_member(r, m, in->text.p, in->text.len);
-}
-
-/* One element of a list of attachments: a file's name with the agent, and perhaps the
- * device it is for.  The other members are the agent's. */
-static void
-read_attachment(struct reading *r, const char *section,
-    const struct js_member *element, const char *index)
-{
-	static const char *const names[] = {"agent", "device"};
-	const struct js_member *m;
-	const char *why, *text;
-	struct js_doc in;
-	size_t i, len;
-
-	if (field_object(r->doc, element, &in) != NULL) {
-		faults_add(r->f, FIELD_WRONG_INPUT, section, "attachments",
-		    index, "_schema", NULL);
-		return;
-	}
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		m = js_find(&in, names[i]);
-		why = m != NULL ? field_string(r->doc, m, &text, &len) : NULL;
-		if (m == NULL && i == 0)
-			why = FIELD_MISSING;
-		if (why != NULL)
-			faults_add(r->f, why, section, "attachments", index,
-			    names[i], NULL);
-	}
-}
-
-static void
-read_attachments(
-    struct reading *r, const char *section, const struct js_member *list)
-{
-	struct js_span rest = list->value;
-	struct js_member element;
-	char index[24];
-	size_t i;
-
-	r->job->attachments = true;
-	if (list->kind != JS_ARRAY) {
-		faults_add(r->f,
-		    list->kind == JS_NULL ? FIELD_NULL : FIELD_NOT_LIST,
-		    section, "attachments", NULL);
-		return;
-	}
-	for (i = 0; r->f->n < FAULTS_MAX && js_element(&rest, &element); i++) {
-		(void)snprintf(index, sizeof(index), "%zu", i);
-		read_attachment(r, section, &element, index);
-	}
-}
-
-#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define WORD LETTERS "0123456789_"
-
-/* A name that a shell takes for a variable. */
 static bool
-is_variable(const struct js_member *m)
+has_section(const struct js_doc *doc)
 {
-	return m->key_len > 0 && strspn(m->key, LETTERS "_") > 0 &&
-	       strspn(m->key, WORD) == m->key_len;
+	size_t i;
+
+	for (i = 0; i < doc->n_members; i++)
+		if (is_section(&doc->members[i]))
+			return true;
+	return false;
 }
 
-static int
-by_text(const void *a, const void *b)
+/* From here on the fields are known to be good, and only memory may fail. */
+
+static enum err
+take_list(struct js_doc *doc, const char *key, const char ***list, size_t *n)
 {
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
+	const struct js_member *m = js_find(doc, key);
+	struct faults f;
+
+	if (m == NULL)
+		return ERR_OK;
+	faults_init(&f, doc->arena);
+	return field_strings(doc, m, key, &f, list, n) ? ERR_OK : ERR_NOMEM;
 }
 
-/* The paths in order, each once. */
-static void
-sort_paths(struct job_new *job)
+static enum err
+take_fields(struct js_doc *doc, struct job_new *job)
 {
-	size_t i, n = 0;
+	const struct js_member *m = js_find(doc, "job_queue");
+	size_t len;
+	enum err e;
 
-	qsort(job->secret_paths, job->n_secret_paths,
-	    sizeof(*job->secret_paths), by_text);
-	for (i = 0; i < job->n_secret_paths; i++)
-		if (n == 0 ||
-		    strcmp(job->secret_paths[n - 1], job->secret_paths[i]) != 0)
-			job->secret_paths[n++] = job->secret_paths[i];
-	job->n_secret_paths = n;
-}
-
-/* test_data.secrets: names of variables, each with the path of a secret. */
-static void
-read_secrets(
-    struct reading *r, const char *section, const struct js_member *map)
-{
-	const char *why, *path = "";
-	struct js_doc in;
-	size_t i, len = 0;
-
-	r->job->secrets = true;
-	if ((why = field_object(r->doc, map, &in)) == NULL &&
-	    in.n_members > SECRETS_PER_JOB)
-		why = "Longer than maximum length 1000.";
-	if (why == NULL && (r->job->secret_paths = arena_alloc(r->doc->arena,
-				(in.n_members + 1) * sizeof(path))) == NULL)
-		why = "Out of memory.";
-	if (why != NULL) {
-		faults_add(r->f, why, section, "secrets", NULL);
-		return;
-	}
-	for (i = 0; r->f->n < FAULTS_MAX && i < in.n_members; i++) {
-		if (!is_variable(&in.members[i]))
-			faults_add(r->f, FIELD_NO_MATCH, section, "secrets",
-			    in.members[i].key, "key", NULL);
-		why = field_string(r->doc, &in.members[i], &path, &len);
-		if (why == NULL && (len == 0 || strspn(path, WORD "/-") != len))
-			why = FIELD_NO_MATCH;
-		if (why != NULL)
-			faults_add(r->f, why, section, "secrets",
-			    in.members[i].key, "value", NULL);
-		else
-			r->job->secret_paths[r->job->n_secret_paths++] = path;
-	}
-	sort_paths(r->job);
-}
-
-/* A section: an object whose name ends in _data.  What it is about is the
- * agent's; attachments, secrets and the reservation are the server's. */
-static void
-read_section(struct reading *r, const struct js_member *m, bool checked)
-{
-	const struct js_member *inner;
-	struct js_doc in;
-	const char *why;
-
-	if (m->kind != JS_OBJECT) {
-		if (checked)
-			note(r, m,
-			    m->kind == JS_NULL ? FIELD_NULL : FIELD_NOT_MAP);
-		put_as_is(r, m);
-		return;
-	}
-	if ((why = field_object(r->doc, m, &in)) != NULL) {
-		note(r, m, why);
-		return;
-	}
-	if ((inner = js_find(&in, "attachments")) != NULL)
-		read_attachments(r, m->key, inner);
-	if (strcmp(m->key, "test_data") == 0 &&
-	    (inner = js_find(&in, "secrets")) != NULL)
-		read_secrets(r, m->key, inner);
-	if (strcmp(m->key, "reserve_data") == 0)
-		read_reserve(r, m, &in);
-	else
-		put_as_is(r, m);
-}
-
-static void
-read_known(struct reading *r, const struct js_member *m, const struct known *k)
-{
-	switch (k->type) {
-	case STRING:
-		read_string(r, m);
-		break;
-	case INTEGER:
-		read_int(r, m);
-		break;
-	case BOOLEAN:
-		read_bool(r, m);
-		break;
-	case STRINGS:
-		read_strings(r, m);
-		break;
-	case OBJECT_OR_NULL:
-		read_section(r, m, r->strict && m->kind != JS_NULL);
-		break;
-	case OBJECT:
-		/* The two that the server looks into must be objects. */
-		read_section(r, m,
-		    r->strict || strcmp(m->key, "test_data") == 0 ||
-			strcmp(m->key, "reserve_data") == 0);
-		break;
-	}
-}
-
-static void
-read_member(struct reading *r, const struct js_member *m)
-{
-	const struct known *k = find_known(m->key);
-
-	if (is_forged(m) || (k == NULL && r->strict)) {
-		note(r, m, FIELD_UNKNOWN);
-		return;
-	}
-	if (k != NULL && r->last[k - known] != m)
-		return; /* its key comes again */
-	if (k != NULL && (k->read || r->strict || is_section(m)))
-		read_known(r, m, k);
-	else if (is_section(m))
-		read_section(r, m, false);
-	else
-		put_as_is(r, m);
+	if ((job->queue = js_string(doc->arena, m, &len)) == NULL)
+		return ERR_NOMEM;
+	if ((m = js_find(doc, "job_priority")) != NULL)
+		(void)field_int(doc, m, &job->priority);
+	e = take_list(doc, "tags", &job->tags, &job->n_tags);
+	return e == ERR_OK ? take_list(doc, "exclude_agents", &job->exclude,
+				 &job->n_exclude)
+			   : e;
 }
 
 /* The id: the one given, in any spelling, or a new one. */
-static void
-settle_id(struct job_new *job)
+static enum err
+take_id(struct js_doc *doc, struct job_new *job)
 {
+	const struct js_member *m = js_find(doc, "job_id");
+
+	if (m != NULL) {
+		job->id_text = js_string(doc->arena, m, &job->id_len);
+		if (job->id_text == NULL)
+			return ERR_NOMEM;
+	}
+	job->id_given = job->id_len > 0;
 	if (job->id_given) {
 		if (!id_parse(job->id_text, job->id_len, &job->id))
 			job->id.text[0] = '\0';
-		return;
+		return ERR_OK;
 	}
 	id_make(&job->id);
 	job->id_text = job->id.text;
 	job->id_len = ID_LEN;
+	return ERR_OK;
 }
 
-/* The object as it came, but for what must be added at its end. */
-static void
-seed_body(struct reading *r)
+/* What the server reads in one section, in, that is an object. */
+static enum err
+take_section(
+    struct arena *a, const char *name, struct js_doc *in, struct job_new *job)
 {
-	struct js_span t = r->doc->text;
+	const struct js_member *m;
+	bool none;
 
-	if (js_find(r->doc, "job_id") != NULL && !r->job->id_given)
-		return; /* an empty job_id must go: the rewritten form */
-	buf_init(&r->body, r->doc->arena, t.len + ID_LEN + 16);
-	buf_add(&r->body, t.p, t.len - 1);
-	r->first = r->doc->n_members == 0;
+	if (js_find(in, "attachments") != NULL)
+		job->attachments = true;
+	if (strcmp(name, "test_data") == 0 &&
+	    (m = js_find(in, "secrets")) != NULL) {
+		job->secrets = true;
+		return job_secrets_paths(
+		    a, m, &job->secret_paths, &job->n_secret_paths);
+	}
+	if (strcmp(name, "reserve_data") == 0) {
+		job->reserve_s = JOB_RESERVE_ASSUMED_S;
+		if ((m = js_find(in, "timeout")) != NULL)
+			(void)field_duration(in, m, &job->reserve_s, &none);
+	}
+	return ERR_OK;
 }
 
-static void
-finish_body(struct reading *r, bool seed)
+static enum err
+take_sections(struct js_doc *doc, struct arena *scratch, struct job_new *job)
 {
-	struct job_new *job = r->job;
+	const struct js_member *m;
+	struct js_fault fault;
+	struct js_doc in;
+	enum err e = ERR_OK;
+	size_t i;
 
-	if (!seed && js_find(r->doc, "exclude_agents") == NULL)
-		buf_str(&r->body, ",\"exclude_agents\":[]");
+	for (i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+		m = js_find(doc, sections[i]);
+		if (m == NULL || m->kind != JS_OBJECT)
+			continue;
+		e = js_scan(&in, scratch, m->value.p, m->value.len, &fault);
+		if (e == ERR_OK)
+			e = take_section(doc->arena, sections[i], &in, job);
+		arena_reset(scratch);
+		if (e != ERR_OK)
+			break;
+	}
+	return e;
+}
+
+static enum err
+take(struct js_doc *doc, struct arena *scratch, struct job_new *job)
+{
+	enum err e;
+
+	if ((e = take_fields(doc, job)) != ERR_OK ||
+	    (e = take_id(doc, job)) != ERR_OK)
+		return e;
+	return take_sections(doc, scratch, job);
+}
+
+/* What is kept, in b, and behind it what must be added.  A seed job is kept as it
+ * came, unless it has an empty id that must go. */
+static enum err
+finish_body(struct js_doc *doc, struct buf *b, struct job_new *job)
+{
+	bool whole = job->id_given || js_find(doc, "job_id") == NULL;
+
+	if (job->seed && whole) {
+		b->len = 0;
+		buf_add(b, doc->text.p, doc->text.len);
+	}
+	if (!buf_ok(b))
+		return ERR_NOMEM;
+	b->len--; /* the brace */
+	if (!job->seed && js_find(doc, "exclude_agents") == NULL)
+		buf_str(b, ",\"exclude_agents\":[]");
 	if (!job->id_given)
-		buf_printf(&r->body, ",\"job_id\":\"%s\"", job->id.text);
-	buf_char(&r->body, '}');
-	job->body = r->body.p;
-	job->body_len = r->body.len;
+		buf_printf(b, ",\"job_id\":\"%s\"", job->id.text);
+	buf_char(b, '}');
+	job->body = b->p;
+	job->body_len = b->len;
+	return buf_ok(b) ? ERR_OK : ERR_NOMEM;
+}
+
+static void
+free_scratch(void *p)
+{
+	arena_free(p);
 }
 
 enum err
 job_fields_read(struct js_doc *doc, bool strict, bool token, struct faults *f,
     struct job_new *job)
 {
-	struct reading r = {
-	    .doc = doc, .f = f, .job = job, .strict = strict, .first = true};
-	const struct known *k;
-	bool sections = false;
-	size_t i;
+	struct buf body;
+	struct shaping s = {
+	    .arena = doc->arena,
+	    .scratch = arena_new(),
+	    .faults = f,
+	    .out = &body,
+	};
+	bool good;
+	enum err e;
 
+	if (s.scratch == NULL ||
+	    !arena_defer(doc->arena, free_scratch, s.scratch))
+		return ERR_NOMEM;
 	*job = (struct job_new){.queue = NULL};
-	buf_init(&r.body, doc->arena, doc->text.len + 128);
-	for (i = 0; i < doc->n_members; i++)
-		if ((k = find_known(doc->members[i].key)) != NULL)
-			r.last[k - known] = &doc->members[i];
-	for (i = 0; i < doc->n_members; i++) {
-		sections = sections || is_section(&doc->members[i]);
-		read_member(&r, &doc->members[i]);
-	}
-	if (r.last[find_known("job_queue") - known] == NULL)
-		faults_add(f, FIELD_MISSING, "job_queue", NULL);
-	if (faults_any(f))
+	buf_init(&body, doc->arena, doc->text.len + 128);
+	good = shape_members(&s, strict ? &strict_job : &open_job, doc, NULL);
+	if (!buf_ok(&body))
+		return ERR_NOMEM;
+	if (!good)
 		return ERR_INVALID;
-	settle_id(job);
-	job->seed = !strict && !token && !sections;
-	if (job->seed)
-		seed_body(&r);
-	finish_body(&r, job->seed);
-	return buf_ok(&r.body) ? ERR_OK : ERR_NOMEM;
+	if ((e = take(doc, s.scratch, job)) != ERR_OK)
+		return e;
+	job->seed = !strict && !token && !has_section(doc);
+	return finish_body(doc, &body, job);
 }

@@ -138,9 +138,9 @@ CREATE TABLE queue_wait_next (
   n INTEGER NOT NULL            -- samples so far; the next goes to n modulo size
 ) STRICT, WITHOUT ROWID;
 
--- Outcomes of an agent's provisioning; the agent need not exist.
+-- The last outcomes of an agent's provisioning.
 CREATE TABLE provision_log (
-  agent TEXT NOT NULL,
+  agent TEXT NOT NULL REFERENCES agent (name) ON DELETE CASCADE,
   seq INTEGER NOT NULL,
   job_id TEXT NOT NULL,
   exit_code INTEGER NOT NULL,

@@ -63,6 +63,8 @@ test_clients() {
 		--max-reservation '*=30000' --email boss@example.org boss
 	boss=$(sed -n 's/^Its secret is shown this once: //p' "$scratch/said")
 	equal "its secret is made and told" 32 "${#boss}"
+	like "and what to do next" '*Next: log in with it*' \
+		"$(cat "$scratch/said")"
 	equal "and good at once" 200 "$(login boss "$boss")"
 	access=$(answered access_token)
 	ctl_ends "it is shown" 0 client show boss
@@ -171,8 +173,13 @@ test_usage() {
 		--config "$scratch/lab/conf/testflinger.conf" \
 		client add --secret-stdin short >"$scratch/said" 2>&1
 	equal "a secret that is too short is a failure" 1 $?
+	like "which tells what helps" '*Take 15 to 72 bytes*' \
+		"$(cat "$scratch/said")"
 	ctl_ends "and nobody was made" 1 client show short
 	ctl_ends "--help helps" 0 --help
+	like "by naming all commands" \
+		'*client add*client remove*queue restrict*secret rotate*' \
+		"$(cat "$scratch/said")"
 	ctl_ends "--version tells it" 0 --version
 }
 
@@ -308,6 +315,8 @@ test_security_log() {
 		--json "{\"refresh_token\":\"$refresh\"}" >/dev/null
 	http POST /v1/oauth2/refresh \
 		--json '{"refresh_token":"nobody-knows-this-one"}' >/dev/null
+	http PUT /v1/client-permissions/new --header "$as" \
+		--json '{"role":"agent"}' >/dev/null
 	http PUT /v1/client-permissions/new --header "$as" --json \
 		"{\"client_secret\":\"$made\",\"role\":\"agent\"}" >/dev/null
 	http PUT /v1/client-permissions/new --header "$as" \
@@ -315,6 +324,7 @@ test_security_log() {
 	http PUT /v1/client-permissions/testflinger-admin --header "$as" \
 		--json '{}' >/dev/null
 	http DELETE /v1/client-permissions/new --header "$as" >/dev/null
+	http DELETE /v1/client-permissions/gone --header "$as" >/dev/null
 	http GET /v1/client-permissions \
 		--header "Authorization: Bearer $agent_access" >/dev/null
 	http GET /v1/client-permissions >/dev/null
@@ -344,6 +354,10 @@ test_security_log() {
 	logged "a client changed" user_updated:boss,new,role=contributor WARN \
 		PUT $path/new
 	logged "a client deleted" user_deleted:boss,new WARN DELETE $path/new
+	logged "a client that was to be deleted in vain" \
+		user_deleted:boss,gone WARN DELETE $path/gone
+	logged "a client not made for want of a secret" \
+		authz_admin:boss,create_client WARN PUT $path/new
 	logged "an administration refused" authz_admin:boss,update_client WARN \
 		PUT $path/testflinger-admin
 	logged "a client that may not" authz_fail:a,$path CRITICAL GET $path

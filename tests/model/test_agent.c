@@ -40,14 +40,20 @@ put(const char *name, const char *json)
 	return agent_put(&f.svc, name, &r);
 }
 
-static void
-expect_view(const char *name, const char *want)
+static const char *
+view_of(const char *name)
 {
 	const char *json;
 	size_t len;
 
 	cr_assert_eq(agent_read(&f.svc, f.arena, name, &json, &len), ERR_OK);
-	cr_expect_str_eq(json, want);
+	return json;
+}
+
+static void
+expect_view(const char *name, const char *want)
+{
+	cr_expect_str_eq(view_of(name), want);
 }
 
 Test(agent, keeps_what_it_does_not_tell_again)
@@ -58,9 +64,9 @@ Test(agent, keeps_what_it_does_not_tell_again)
 	cr_assert_eq(put("a1", "{\"location\":\"lab\\u00e9\"}"), ERR_OK);
 	cr_assert_eq(put("a1", "{}"), ERR_OK);
 	expect_view("a1",
-	    "{\"comment\":\"\",\"location\":\"lab\xc3\xa9\",\"name\":\"a1\","
-	    "\"queues\":[\"q1\", \"q2\"],\"restricted_to\":{},"
-	    "\"state\":\"waiting\",\"updated_at\":\"2026-11-22T09:01:43Z\"}\n");
+	    "{\"name\":\"a1\",\"comment\":\"\",\"location\":\"lab\xc3\xa9\","
+	    "\"state\":\"waiting\",\"queues\":[\"q1\", \"q2\"],"
+	    "\"restricted_to\":{},\"updated_at\":\"2026-11-22T09:01:43Z\"}\n");
 }
 
 Test(agent, that_only_says_its_name_has_no_other_field)
@@ -147,4 +153,60 @@ Test(agent, names_every_fault_of_its_report)
 	    "\"queues\":{\"0\":[\"Not a valid string.\"]},"
 	    "\"zzz\":[\"Unknown field.\"],\"log\":[\"Not a valid list.\"],"
 	    "\"comment\":[\"Field may not be null.\"]}");
+}
+
+static int64_t
+version_of_store(void)
+{
+	struct db_conn *c = db_read(f.svc.db);
+	struct db_stmt *s;
+	int64_t n;
+
+	cr_assert_eq(db_query(c, &s, "PRAGMA data_version", ""), ERR_OK);
+	n = db_int(s, 0);
+	db_end(s);
+	db_read_end(f.svc.db, c);
+	return n;
+}
+
+Test(agent, that_says_nothing_new_costs_no_write_but_is_seen)
+{
+	static const char report[] =
+	    "{\"state\":\"waiting\",\"comment\":\"\",\"queues\":[\"q\"]}";
+	char path[128];
+	int64_t before;
+
+	(void)snprintf(path, sizeof(path), "%s/seen", f.dir);
+	cr_assert_eq(seen_open(&f.svc.seen, path, 100), ERR_OK);
+	cr_assert_eq(put("a1", report), ERR_OK);
+	before = version_of_store();
+	clock_set_for_test(1795338703000);
+	cr_assert_eq(put("a1", report), ERR_OK);
+	cr_assert_eq(put("a1", "{}"), ERR_OK);
+	cr_expect_eq(version_of_store(), before);
+	cr_expect_not_null(strstr(view_of("a1"), "2026-11-22T09:11:43Z"));
+	cr_assert_eq(put("a1", "{\"state\":\"offline\"}"), ERR_OK);
+	cr_expect_neq(version_of_store(), before);
+}
+
+Test(agent, is_forgotten_when_it_has_been_silent_for_long)
+{
+	char path[128];
+	const char *json;
+	size_t len;
+
+	(void)snprintf(path, sizeof(path), "%s/seen", f.dir);
+	cr_assert_eq(seen_open(&f.svc.seen, path, 100), ERR_OK);
+	cr_assert_eq(put("silent", "{\"queues\":[\"q\"]}"), ERR_OK);
+	cr_assert_eq(put("alive", "{}"), ERR_OK);
+	clock_set_for_test(1795338103000 + 604700000);
+	cr_assert_eq(put("alive", "{}"), ERR_OK);
+	clock_set_for_test(1795338103000 + 604801000);
+	cr_assert_eq(agent_write_times(&f.svc), ERR_OK);
+	cr_assert_eq(agent_forget_silent(&f.svc), ERR_OK);
+	cr_expect_eq(
+	    agent_read(&f.svc, f.arena, "silent", &json, &len), ERR_NOTFOUND);
+	cr_expect_eq(agent_read(&f.svc, f.arena, "alive", &json, &len), ERR_OK);
+	cr_expect_eq(
+	    agent_list_queue(&f.svc, f.arena, "q", &json, &len), ERR_NOTFOUND);
 }

@@ -1,0 +1,39 @@
+/* POST and GET /v1/result/{job_id}/artifact. */
+
+#include "routes.h"
+
+#include "archive.h"
+
+int
+artifact_post(struct worker *w, struct req *r)
+{
+	struct blob_file *file;
+	enum err e;
+
+	if (!route_id(r) || !upload_receive(w, r, &file))
+		return r->status;
+	e = archive_put_artifact(&r->id, file);
+	blob_end(file);
+	return e == ERR_OK ? reply_text(r, 200, "OK") : reply_err(r, e);
+}
+
+int
+artifact_get(struct worker *w, struct req *r)
+{
+	const char *path;
+	enum err e;
+
+	if (!route_id(r))
+		return r->status;
+	e = archive_find_artifact(w->svc, r->arena, &r->id, &path);
+	if (e == ERR_NOTFOUND)
+		return reply_empty(r, 204);
+	if (e != ERR_OK)
+		return reply_err(r, e);
+	/* Who undoes the encoding gets a tar, who does not the file as it was
+	 * posted: both are relied on. */
+	return reply_gzipped_file(r, "application/x-tar",
+	    "Content-Disposition: inline; filename=artifact.tar.gz\r\n"
+	    "Cache-Control: no-cache\r\n",
+	    path);
+}

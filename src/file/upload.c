@@ -1,0 +1,69 @@
+/* The file in a form, from the wire to the disk as it comes. */
+
+#include "routes.h"
+
+#include "multipart.h"
+
+/* What a form may have around its file when the size of that is limited. */
+#define FORM_ROOM ((int64_t)1 << 20)
+
+struct upload {
+	struct multipart *form;
+	struct blob_file *file;
+	int64_t max; /* bytes of the file; 0: any */
+	int64_t len;
+};
+
+static enum err
+take_file(void *arg, const char *p, size_t n)
+{
+	struct upload *u = arg;
+
+	u->len += (int64_t)n;
+	if (u->max > 0 && u->len > u->max)
+		return ERR_TOOBIG;
+	return blob_write(u->file, p, n);
+}
+
+static enum err
+take_body(void *arg, const char *p, size_t n)
+{
+	return multipart_feed(((struct upload *)arg)->form, p, n);
+}
+
+static enum err
+receive(struct worker *w, struct req *r, struct upload *u)
+{
+	enum err e;
+
+	u->max = conf_int(w->svc->conf, r->route->body_max);
+	e = multipart_new(
+	    &u->form, r->arena, req_param(r, "CONTENT_TYPE"), take_file, u);
+	if (e == ERR_OK)
+		e = blob_begin(w->svc->blob, &u->file);
+	if (e == ERR_OK)
+		e = req_stream_body(
+		    r, u->max > 0 ? u->max + FORM_ROOM : 0, take_body, u);
+	return e == ERR_OK ? multipart_end(u->form) : e;
+}
+
+bool
+upload_receive(struct worker *w, struct req *r, struct blob_file **out)
+{
+	struct upload u = {.file = NULL};
+	enum err e = receive(w, r, &u);
+
+	*out = u.file;
+	if (e == ERR_OK)
+		return true;
+	/* Nothing is left when the answer comes, nor room taken. */
+	if (u.file != NULL)
+		blob_end(u.file);
+	if (e == ERR_INVALID)
+		(void)reply_message(r, 400, "Bad Request");
+	else if (e == ERR_LIMIT)
+		(void)reply_message(r, 413, "Request Entity Too Large");
+	else
+		(void)reply_err(r, e);
+	return false;
+}

@@ -1,0 +1,213 @@
+/* Lists in the order of submission, each step an index look-up. */
+
+#include "job_list.h"
+
+#include <string.h>
+
+#include "clock.h"
+#include "js.h"
+
+#define PAGE 500
+/* So many jobs that do not fit are passed over before the store is let go. */
+#define STEPS 5000
+
+enum {
+	SQL_NEXT,
+	SQL_NEXT_OF_QUEUE,
+	SQL_NEXT_OF_TAG,
+	SQL_ROW,
+	SQL_FIND,
+	SQL_BEFORE,
+	SQL_BEFORE_EQUAL
+};
+
+static const char *const sql[] = {
+    [SQL_NEXT] = "SELECT seq FROM job WHERE seq > $1 ORDER BY seq LIMIT 1",
+    [SQL_NEXT_OF_QUEUE] = "SELECT seq FROM job WHERE queue = $2 AND seq > $1 "
+			  "ORDER BY seq LIMIT 1",
+    [SQL_NEXT_OF_TAG] = "SELECT job FROM job_tag WHERE tag = $2 AND job > $1 "
+			"ORDER BY job LIMIT 1",
+    [SQL_ROW] = "SELECT id, state, created_at FROM job WHERE seq = $1",
+    [SQL_FIND] = "SELECT queue, priority, seq FROM job "
+		 "WHERE id = $1 AND state = 'waiting'",
+    [SQL_BEFORE] = "SELECT count(*) FROM job WHERE state = 'waiting' "
+		   "AND queue = $1 AND priority > $2",
+    [SQL_BEFORE_EQUAL] = "SELECT count(*) FROM job WHERE state = 'waiting' "
+			 "AND queue = $1 AND priority = $2 AND seq < $3",
+};
+
+static enum err
+one_int(struct db_conn *c, int64_t *out, const char *text, int64_t after,
+    const char *name)
+{
+	struct db_stmt *s;
+	enum err e;
+
+	e = db_query(c, &s, text, name != NULL ? "it" : "i", after, name);
+	if (e == ERR_OK) {
+		*out = db_int(s, 0);
+		db_end(s);
+	}
+	return e;
+}
+
+/* The first job after *at that has one of the tags, or all of them. */
+static enum err
+next_tagged(struct db_conn *c, const struct job_list *l, int64_t *at)
+{
+	int64_t from = *at, best = 0, next;
+	enum err e;
+	size_t i;
+
+	for (i = 0; i < l->n_tags;) {
+		e = one_int(c, &next, sql[SQL_NEXT_OF_TAG], from, l->tags[i]);
+		if (e == ERR_NOTFOUND && !l->all_tags) {
+			i++;
+			continue;
+		}
+		if (e != ERR_OK)
+			return e;
+		if (!l->all_tags) {
+			if (best == 0 || next < best)
+				best = next;
+		} else if (next != best) {
+			/* Whoever lags behind looks again from here on. */
+			best = next;
+			from = next - 1;
+			i = i == 0 ? 1 : 0;
+			continue;
+		}
+		i++;
+	}
+	*at = best;
+	return best == 0 ? ERR_NOTFOUND : ERR_OK;
+}
+
+static enum err
+next_job(struct db_conn *c, const struct job_list *l, int64_t *at)
+{
+	if (l->n_tags > 0)
+		return next_tagged(c, l, at);
+	if (l->queue != NULL)
+		return one_int(c, at, sql[SQL_NEXT_OF_QUEUE], *at, l->queue);
+	return one_int(c, at, sql[SQL_NEXT], *at, NULL);
+}
+
+static bool
+has_ended(const char *state)
+{
+	return strcmp(state, "cancelled") == 0 ||
+	       strcmp(state, "complete") == 0 ||
+	       strcmp(state, "completed") == 0;
+}
+
+static bool
+fits(const struct job_list *l, const char *state)
+{
+	size_t i;
+
+	if (l->active)
+		return !has_ended(state);
+	for (i = 0; i < l->n_states; i++) {
+		if (strcmp(l->states[i], state) == 0)
+			return true;
+		/* Agents write it in the shorter form. */
+		if (strcmp(l->states[i], "completed") == 0 &&
+		    strcmp(state, "complete") == 0)
+			return true;
+	}
+	return l->n_states == 0;
+}
+
+static void
+put_job(struct job_list *l, struct buf *b, struct db_stmt *s)
+{
+	char time[CLOCK_TEXT_LEN];
+	const char *p;
+	size_t len;
+
+	clock_text(db_int(s, 2), time);
+	buf_printf(b, "%s{\"created_at\":\"%s\",\"job_id\":\"%s\",",
+	    l->n++ == 0 ? "" : ",", time, db_text(s, 0, NULL));
+	if (l->queue != NULL) {
+		buf_str(b, "\"job_queue\":");
+		js_put_string(b, l->queue, strlen(l->queue));
+		buf_char(b, ',');
+	}
+	p = db_text(s, 1, &len);
+	buf_str(b, "\"job_state\":");
+	js_put_string(b, p, len);
+	buf_char(b, '}');
+}
+
+static enum err
+step(struct db_conn *c, struct job_list *l, struct buf *b)
+{
+	struct db_stmt *s;
+	enum err e;
+
+	if ((e = next_job(c, l, &l->after)) != ERR_OK)
+		return e;
+	e = db_query(c, &s, sql[SQL_ROW], "i", l->after);
+	if (e == ERR_OK) {
+		if (fits(l, db_text(s, 1, NULL)))
+			put_job(l, b, s);
+		db_end(s);
+	}
+	/* Removed since. */
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+enum err
+job_list_page(struct svc *s, struct job_list *l, struct buf *b)
+{
+	struct db_conn *c = db_read(s->db);
+	size_t steps, before = l->n;
+	enum err e = ERR_OK;
+
+	for (steps = 0; steps < STEPS && l->n - before < PAGE && e == ERR_OK;
+	     steps++)
+		e = step(c, l, b);
+	db_read_end(s->db, c);
+	l->done = e == ERR_NOTFOUND;
+	if (l->done)
+		e = ERR_OK;
+	return e == ERR_OK && !buf_ok(b) ? ERR_NOMEM : e;
+}
+
+static enum err
+count_before(struct db_conn *c, struct db_stmt *job, int64_t *out)
+{
+	const char *queue = db_text(job, 0, NULL);
+	int64_t priority = db_int(job, 1), seq = db_int(job, 2);
+	struct db_stmt *s;
+	enum err e;
+
+	e = db_query(c, &s, sql[SQL_BEFORE], "ti", queue, priority);
+	if (e != ERR_OK)
+		return e;
+	*out = db_int(s, 0);
+	db_end(s);
+	e = db_query(c, &s, sql[SQL_BEFORE_EQUAL], "tii", queue, priority, seq);
+	if (e != ERR_OK)
+		return e;
+	*out += db_int(s, 0);
+	db_end(s);
+	return ERR_OK;
+}
+
+enum err
+job_position(struct svc *s, const struct id *id, int64_t *out)
+{
+	struct db_conn *c = db_read(s->db);
+	struct db_stmt *st;
+	enum err e;
+
+	e = db_query(c, &st, sql[SQL_FIND], "t", id->text);
+	if (e == ERR_OK) {
+		e = count_before(c, st, out);
+		db_end(st);
+	}
+	db_read_end(s->db, c);
+	return e;
+}

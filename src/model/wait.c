@@ -1,0 +1,156 @@
+/* Samples in a ring of rows, overwritten in turn. */
+
+#include "wait.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "js.h"
+
+#define KEPT 1000
+
+enum { SQL_NEXT, SQL_PUT, SQL_SAMPLES, SQL_QUEUES };
+
+static const char *const sql[] = {
+    [SQL_NEXT] = "INSERT INTO queue_wait_next (queue, n) VALUES ($1, 1) "
+		 "ON CONFLICT (queue) DO UPDATE SET n = queue_wait_next.n + 1 "
+		 "RETURNING n",
+    [SQL_PUT] = "INSERT INTO queue_wait (queue, slot, seconds) "
+		"VALUES ($1, $2, $3) ON CONFLICT (queue, slot) "
+		"DO UPDATE SET seconds = excluded.seconds",
+    [SQL_SAMPLES] = "SELECT seconds FROM queue_wait WHERE queue = $1 "
+		    "ORDER BY seconds",
+    [SQL_QUEUES] = "SELECT queue FROM queue_wait_next ORDER BY queue",
+};
+
+enum err
+wait_note(struct db_conn *c, const char *queue, int64_t seconds)
+{
+	struct db_stmt *s;
+	int64_t n;
+	enum err e;
+
+	e = db_query(c, &s, sql[SQL_NEXT], "t", queue);
+	if (e != ERR_OK)
+		return e;
+	n = db_int(s, 0);
+	while (e == ERR_OK)
+		e = db_next(s);
+	db_end(s);
+	if (e != ERR_NOTFOUND)
+		return e;
+	return db_exec(
+	    c, NULL, sql[SQL_PUT], "tii", queue, (n - 1) % KEPT, seconds);
+}
+
+/* The shortest decimal that reads back as the same number. */
+static void
+put_double(struct buf *b, double d)
+{
+	char text[40];
+	int digits;
+
+	for (digits = 1; digits <= 17; digits++) {
+		(void)snprintf(text, sizeof(text), "%.*g", digits, d);
+		if (strtod(text, NULL) == d)
+			break;
+	}
+	buf_str(b, text);
+	if (strpbrk(text, ".e") == NULL)
+		buf_str(b, ".0");
+}
+
+/* Between the two samples that the percentile lies between. */
+static void
+put_percentile(struct buf *b, const int64_t *v, size_t n, int percent)
+{
+	double at = (double)((n - 1) * (size_t)percent) / 100;
+	size_t k = (size_t)at;
+
+	buf_printf(b, "\"%d\":", percent);
+	if (k + 1 < n)
+		put_double(b, (double)v[k] * ((double)(k + 1) - at) +
+				  (double)v[k + 1] * (at - (double)k));
+	else
+		buf_printf(b, "%lld", (long long)v[k]);
+}
+
+static void
+put_percentiles(struct buf *b, const int64_t *v, size_t n)
+{
+	static const int percents[] = {5, 10, 50, 90, 95};
+	size_t i;
+
+	buf_char(b, '{');
+	for (i = 0; n > 0 && i < sizeof(percents) / sizeof(percents[0]); i++) {
+		if (i > 0)
+			buf_char(b, ',');
+		put_percentile(b, v, n, percents[i]);
+	}
+	buf_char(b, '}');
+}
+
+/* One queue, if it has samples. */
+static enum err
+put_queue(struct db_conn *c, struct buf *b, const char *queue)
+{
+	int64_t v[KEPT];
+	struct db_stmt *s;
+	size_t n = 0;
+	enum err e;
+
+	for (e = db_query(c, &s, sql[SQL_SAMPLES], "t", queue);
+	     e == ERR_OK && n < KEPT; e = db_next(s))
+		v[n++] = db_int(s, 0);
+	if (s != NULL)
+		db_end(s);
+	if (n == 0)
+		return e == ERR_NOTFOUND ? ERR_OK : e;
+	if (b->len > 1)
+		buf_char(b, ',');
+	js_put_string(b, queue, strlen(queue));
+	buf_char(b, ':');
+	put_percentiles(b, v, n);
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+static enum err
+put_all(struct db_conn *c, struct buf *b)
+{
+	struct db_stmt *s;
+	enum err e, e2 = ERR_OK;
+
+	for (e = db_query(c, &s, sql[SQL_QUEUES], "");
+	     e == ERR_OK && e2 == ERR_OK; e = db_next(s))
+		e2 = put_queue(c, b, db_text(s, 0, NULL));
+	if (s != NULL)
+		db_end(s);
+	return e2 != ERR_OK ? e2 : e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+enum err
+wait_read(struct svc *s, struct arena *a, const char *const *queues, size_t n,
+    const char **json, size_t *len)
+{
+	struct db_conn *c = db_read(s->db);
+	enum err e = ERR_OK;
+	struct buf b;
+	size_t i, k;
+
+	buf_init(&b, a, 1024);
+	buf_char(&b, '{');
+	if (n == 0)
+		e = put_all(c, &b);
+	for (i = 0; i < n && e == ERR_OK; i++) {
+		for (k = 0; k < i && strcmp(queues[k], queues[i]) != 0; k++)
+			;
+		if (k == i)
+			e = put_queue(c, &b, queues[i]);
+	}
+	db_read_end(s->db, c);
+	buf_str(&b, "}\n");
+	*json = b.p;
+	*len = b.len;
+	return e == ERR_OK && !buf_ok(&b) ? ERR_NOMEM : e;
+}

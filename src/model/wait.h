@@ -1,0 +1,21 @@
+#ifndef WAIT_H
+#define WAIT_H
+
+#include <stddef.h>
+
+#include "arena.h"
+#include "svc.h"
+
+/* How long jobs have waited: the last thousand of each queue. */
+
+/* In a change: a job of the queue was handed out after so many seconds. */
+enum err wait_note(struct db_conn *c, const char *queue, int64_t seconds)
+    __attribute__((warn_unused_result));
+
+/* Percentiles 5, 10, 50, 90 and 95 by queue as JSON: of the n queues that have any, or
+ * of all of them if n is 0. */
+enum err wait_read(struct svc *s, struct arena *a, const char *const *queues,
+    size_t n, const char **json, size_t *len)
+    __attribute__((warn_unused_result));
+
+#endif /* !WAIT_H */

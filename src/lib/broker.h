@@ -10,6 +10,7 @@
 /*
  * RabbitMQ (AMQP 0-9-1), for publishing: a pool of whole connections, each
  * leased to one thread for one publish on channel 1, with publisher confirms.
+ * Messages of one queue that come together are one publish.
  * Idle ones are kept alive by heartbeats; one in any doubt is closed.  A
  * breaker keeps a dead broker from costing each caller its time-out.
  */

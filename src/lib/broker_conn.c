@@ -33,6 +33,8 @@
 struct broker_conn {
 	amqp_connection_state_t amqp;
 	uint64_t seq; /* delivery tag of the last publish */
+	struct outgoing *out; /* under way */
+	size_t n_out;
 	int64_t used_ms;
 	bool blocked;
 	bool channel_closed;
@@ -288,14 +290,48 @@ send_message(struct broker_conn *c, const struct broker_msg *m)
 	return amqp_basic_publish(c->amqp, CHANNEL, name, name, 1, 0, &p, body);
 }
 
-enum seen { SEEN_OTHER, SEEN_ACK, SEEN_NACK, SEEN_RETURN, SEEN_CLOSED };
+enum seen { SEEN_OTHER, SEEN_CLOSED };
 
-/* Whether a confirm is about the last message (one is under way at a time; an
- * older one's comes late after the broker was blocked). */
-static bool
-is_last(const struct broker_conn *c, uint64_t tag, amqp_boolean_t multiple)
+/* A confirm or a nack.  One of a former message, late after the broker was
+ * blocked, is about none of these. */
+static void
+decide(struct broker_conn *c, uint64_t tag, amqp_boolean_t multiple, bool ack)
 {
-	return tag == c->seq || (multiple && (tag > c->seq || tag == 0));
+	struct outgoing *o;
+	size_t i;
+
+	for (i = 0; i < c->n_out; i++) {
+		o = &c->out[i];
+		if (o->fate != FATE_OPEN ||
+		    (o->tag != tag &&
+			(!multiple || (tag != 0 && o->tag > tag))))
+			continue;
+		if (!ack)
+			o->fate = FATE_REFUSED;
+		else
+			o->fate = o->returned ? FATE_RETURNED : FATE_CONFIRMED;
+	}
+}
+
+/* The header of a message that comes back, before its confirm: which of them it
+ * is.  Were it none, none could be taken to have arrived. */
+static void
+see_returned(struct broker_conn *c, const amqp_basic_properties_t *p)
+{
+	const char *id;
+	bool known = false;
+	size_t i;
+
+	for (i = 0; i < c->n_out; i++) {
+		id = c->out[i].msg->message_id;
+		if (c->out[i].fate == FATE_OPEN &&
+		    (p->_flags & AMQP_BASIC_MESSAGE_ID_FLAG) != 0 &&
+		    p->message_id.len == strlen(id) &&
+		    memcmp(p->message_id.bytes, id, p->message_id.len) == 0)
+			known = c->out[i].returned = true;
+	}
+	for (i = 0; i < c->n_out && !known; i++)
+		c->out[i].returned = true;
 }
 
 static enum seen
@@ -309,17 +345,16 @@ see_method(struct broker_conn *c, const amqp_method_t *m)
 
 	switch (m->id) {
 	case AMQP_BASIC_ACK_METHOD:
-		return is_last(c, ack->delivery_tag, ack->multiple)
-			   ? SEEN_ACK
-			   : SEEN_OTHER;
+		decide(c, ack->delivery_tag, ack->multiple, true);
+		return SEEN_OTHER;
 	case AMQP_BASIC_NACK_METHOD:
-		return is_last(c, nack->delivery_tag, nack->multiple)
-			   ? SEEN_NACK
-			   : SEEN_OTHER;
+		why_text(c->why, "publish", "the broker refused it");
+		decide(c, nack->delivery_tag, nack->multiple, false);
+		return SEEN_OTHER;
 	case AMQP_BASIC_RETURN_METHOD:
 		why_closed(
 		    c->why, "returned", ret->reply_code, ret->reply_text);
-		return SEEN_RETURN;
+		return SEEN_OTHER;
 	case AMQP_CONNECTION_BLOCKED_METHOD:
 		c->blocked = true;
 		return SEEN_OTHER;
@@ -340,8 +375,8 @@ see_method(struct broker_conn *c, const amqp_method_t *m)
 	}
 }
 
-/* The header and body of a returned message come after it as frames of their
- * own, and are passed over. */
+/* The body of a returned message comes in frames of its own, and is passed
+ * over. */
 static int
 next_frame(struct broker_conn *c, int64_t wait_ms, enum seen *seen)
 {
@@ -352,16 +387,29 @@ next_frame(struct broker_conn *c, int64_t wait_ms, enum seen *seen)
 	*seen = SEEN_OTHER;
 	if (e == AMQP_STATUS_OK && f.frame_type == AMQP_FRAME_METHOD)
 		*seen = see_method(c, &f.payload.method);
+	else if (e == AMQP_STATUS_OK && f.frame_type == AMQP_FRAME_HEADER)
+		see_returned(c, f.payload.properties.decoded);
 	return e;
 }
 
+static bool
+any(const struct broker_conn *c, enum fate fate)
+{
+	size_t i;
+
+	for (i = 0; i < c->n_out; i++)
+		if (c->out[i].fate == fate)
+			return true;
+	return false;
+}
+
 static enum sent
-wait_confirm(struct broker_conn *c, bool *no_route, int64_t deadline)
+wait_confirms(struct broker_conn *c, int64_t deadline)
 {
 	enum seen seen;
 	int e;
 
-	for (;;) {
+	while (any(c, FATE_OPEN)) {
 		e = next_frame(c, deadline - clock_mono_ms(), &seen);
 		if (e == AMQP_STATUS_TIMEOUT) {
 			why_text(c->why, "publish", "no confirm in time");
@@ -373,39 +421,60 @@ wait_confirm(struct broker_conn *c, bool *no_route, int64_t deadline)
 		}
 		if (c->blocked)
 			return SENT_BLOCKED;
-		switch (seen) {
-		case SEEN_ACK:
-			return *no_route ? SENT_REFUSED : SENT_CONFIRMED;
-		case SEEN_NACK:
-			why_text(c->why, "publish", "the broker refused it");
-			return SENT_REFUSED;
-		case SEEN_RETURN:
-			*no_route = true;
-			break;
-		case SEEN_CLOSED:
+		if (seen == SEEN_CLOSED)
 			return c->channel_closed ? SENT_CLOSED : SENT_UNKNOWN;
-		case SEEN_OTHER:
-			break;
-		}
 	}
+	return any(c, FATE_REFUSED) || any(c, FATE_RETURNED) ? SENT_REFUSED
+							     : SENT_CONFIRMED;
+}
+
+/* Let the kernel send together what belongs together. */
+static void
+cork(struct broker_conn *c, int on)
+{
+	if (c->n_out > 1)
+		(void)setsockopt(amqp_get_sockfd(c->amqp), IPPROTO_TCP,
+		    TCP_CORK, &on, sizeof(on));
+}
+
+/* Those that are open, or came back. */
+static enum sent
+send_all(struct broker_conn *c)
+{
+	struct outgoing *o;
+	bool some = false;
+	size_t i;
+	int e;
+
+	for (i = 0; i < c->n_out; i++) {
+		o = &c->out[i];
+		if (o->fate != FATE_OPEN && o->fate != FATE_RETURNED)
+			continue;
+		e = send_message(c, o->msg);
+		if (e != AMQP_STATUS_OK) {
+			why_text(c->why, "send", amqp_error_string2(e));
+			return some ? SENT_UNKNOWN : SENT_NOT;
+		}
+		some = true;
+		o->tag = ++c->seq;
+		o->fate = FATE_OPEN;
+		o->returned = false;
+	}
+	return SENT_CONFIRMED;
 }
 
 static enum sent
-publish_once(struct broker_conn *c, const struct broker_msg *m, bool *no_route,
-    int64_t deadline)
+publish_once(struct broker_conn *c, int64_t deadline)
 {
-	int e = send_message(c, m);
+	enum sent s;
 
-	*no_route = false;
-	if (e != AMQP_STATUS_OK) {
-		why_text(c->why, "send", amqp_error_string2(e));
-		return SENT_NOT;
-	}
-	c->seq++;
-	return wait_confirm(c, no_route, deadline);
+	cork(c, 1);
+	s = send_all(c);
+	cork(c, 0);
+	return s == SENT_CONFIRMED ? wait_confirms(c, deadline) : s;
 }
 
-/* Nothing was sent yet. */
+/* Nothing of what is open was sent yet. */
 static enum sent
 declare_failed(struct broker_conn *c)
 {
@@ -421,35 +490,38 @@ declare_failed(struct broker_conn *c)
 }
 
 static enum sent
-declare_and_publish(struct broker_conn *c, const struct broker_msg *m,
-    bool *declared, int64_t deadline)
+declare_and_publish(struct broker_conn *c, bool *declared, int64_t deadline)
 {
-	bool no_route;
+	const char *queue = c->out[0].msg->queue;
 	enum sent s;
 
 	/* It would read nothing of it, and tell no more. */
 	if (c->blocked)
 		return SENT_BLOCKED;
-	if (!*declared && !declare(c, m->queue, deadline))
+	if (!*declared && !declare(c, queue, deadline))
 		return declare_failed(c);
-	s = publish_once(c, m, &no_route, deadline);
-	if (no_route && s == SENT_REFUSED) {
+	s = publish_once(c, deadline);
+	if (s == SENT_REFUSED && any(c, FATE_RETURNED)) {
 		/* Somebody has deleted the queue since. */
 		*declared = false;
-		if (!declare(c, m->queue, deadline))
+		if (!declare(c, queue, deadline))
 			return declare_failed(c);
-		s = publish_once(c, m, &no_route, deadline);
+		s = publish_once(c, deadline);
 	}
 	*declared = s == SENT_CONFIRMED;
 	return s;
 }
 
 enum sent
-broker_conn_publish(struct broker_conn *c, const struct broker_msg *m,
+broker_conn_publish(struct broker_conn *c, struct outgoing *out, size_t n,
     bool *declared, int64_t deadline_ms)
 {
-	enum sent s = declare_and_publish(c, m, declared, deadline_ms);
+	enum sent s;
 
+	c->out = out;
+	c->n_out = n;
+	s = declare_and_publish(c, declared, deadline_ms);
+	c->n_out = 0;
 	amqp_maybe_release_buffers(c->amqp);
 	c->used_ms = clock_mono_ms();
 	return s;

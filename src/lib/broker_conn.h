@@ -27,10 +27,25 @@ struct broker_conn *broker_conn_open(const struct amqp_addr *addr,
 /* Close; politely (AMQP 0-9-1, connection.close) if it is not in doubt. */
 void broker_conn_close(struct broker_conn *c, bool polite);
 
-/* How a publish ended. */
+/* What has become of one message. */
+enum fate {
+	FATE_OPEN,
+	FATE_CONFIRMED,
+	FATE_RETURNED, /* no route */
+	FATE_REFUSED, /* a nack */
+};
+
+struct outgoing {
+	const struct broker_msg *msg;
+	enum fate fate;
+	uint64_t tag; /* of broker_conn's own */
+	bool returned;
+};
+
+/* How a publish ended, as far as the connection is concerned. */
 enum sent {
-	SENT_CONFIRMED,
-	SENT_NOT, /* nothing of it counts: it may go by another connection */
+	SENT_CONFIRMED, /* all of it */
+	SENT_NOT, /* what is open does not count: it may go by another connection */
 	SENT_UNKNOWN, /* no confirm in time, or the connection was lost */
 	SENT_BLOCKED, /* as SENT_UNKNOWN, and the broker says it is blocked */
 	SENT_REFUSED, /* a nack, or no route: the connection is good */
@@ -38,13 +53,15 @@ enum sent {
 };
 
 /*
- * Declare what m needs if that is asked for, publish it and wait for its
- * confirm until the monotonic clock shows deadline_ms.  *declared tells that
- * exchange, queue and binding were declared.  For all but SENT_CONFIRMED
- * broker_conn_why() has the cause.
+ * Publish the n messages, all of one queue, one after the other, and wait for
+ * their confirms until the monotonic clock shows deadline_ms; declare what the
+ * queue needs before, if that is asked for.  Messages that were confirmed or
+ * refused before are left alone.  *declared tells that exchange, queue and
+ * binding were declared.  For all but SENT_CONFIRMED broker_conn_why() has the
+ * cause; whatever it is, the fates tell which of them were confirmed.
  */
-enum sent broker_conn_publish(struct broker_conn *c, const struct broker_msg *m,
-    bool *declared, int64_t deadline_ms);
+enum sent broker_conn_publish(struct broker_conn *c, struct outgoing *out,
+    size_t n, bool *declared, int64_t deadline_ms);
 
 /* Read what the broker has sent meanwhile and keep the heartbeat; never waits.
  * False: the connection is lost. */

@@ -3,6 +3,7 @@
 #include "gate.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -10,7 +11,7 @@
 
 struct waiter {
 	struct waiter *next;
-	pthread_cond_t called;
+	sem_t called; /* a thread that is called need not come by the lock */
 	int place;
 };
 
@@ -52,17 +53,18 @@ gate_free(struct gate *g)
 	free(g);
 }
 
-/* With the lock held: until somebody calls. */
+/* With the lock held, which is given up: until somebody calls. */
 static int
 wait_for_call(struct gate *g)
 {
-	(void)pthread_cond_init(&self.called, NULL);
+	(void)sem_init(&self.called, 0, 0);
 	self.place = NOWHERE;
 	self.next = g->waiting;
 	g->waiting = &self;
-	while (self.place == NOWHERE && !g->closed)
-		(void)pthread_cond_wait(&self.called, &g->lock);
-	(void)pthread_cond_destroy(&self.called);
+	(void)pthread_mutex_unlock(&g->lock);
+	while (sem_wait(&self.called) == -1)
+		continue; /* a signal */
+	(void)sem_destroy(&self.called);
 	return self.place;
 }
 
@@ -71,14 +73,14 @@ gate_enter(struct gate *g)
 {
 	if (held != NOWHERE)
 		return held;
-	(void)pthread_mutex_lock(&g->lock);
-	if (g->closed)
-		held = NOWHERE;
-	else if (g->n_free > 0)
-		held = g->free[--g->n_free];
-	else
-		held = wait_for_call(g);
 	inside = g;
+	(void)pthread_mutex_lock(&g->lock);
+	if (!g->closed && g->n_free == 0) {
+		held = wait_for_call(g);
+		return held;
+	}
+	if (!g->closed)
+		held = g->free[--g->n_free];
 	(void)pthread_mutex_unlock(&g->lock);
 	return held;
 }
@@ -93,25 +95,30 @@ gate_leave(void)
 		return;
 	(void)pthread_mutex_lock(&g->lock);
 	w = g->waiting;
-	if (w != NULL && !g->closed) {
+	if (w != NULL)
 		g->waiting = w->next;
-		w->place = held;
-		(void)pthread_cond_signal(&w->called);
-	} else {
+	else
 		g->free[g->n_free++] = held;
-	}
 	(void)pthread_mutex_unlock(&g->lock);
+	if (w != NULL) {
+		w->place = held;
+		(void)sem_post(&w->called);
+	}
 	held = NOWHERE;
 }
 
 void
 gate_close(struct gate *g)
 {
-	struct waiter *w;
+	struct waiter *w, *next;
 
 	(void)pthread_mutex_lock(&g->lock);
 	g->closed = true;
-	for (w = g->waiting; w != NULL; w = w->next)
-		(void)pthread_cond_signal(&w->called);
+	w = g->waiting;
+	g->waiting = NULL;
 	(void)pthread_mutex_unlock(&g->lock);
+	for (; w != NULL; w = next) {
+		next = w->next;
+		(void)sem_post(&w->called);
+	}
 }

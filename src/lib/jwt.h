@@ -23,8 +23,14 @@ enum err jwt_keys_open(struct jwt_keys **out, const struct conf *c)
     __attribute__((warn_unused_result));
 void jwt_keys_free(struct jwt_keys *k);
 
-/* A token for JWT_LIFE_S seconds from now_ms on, which carries the len bytes at
- * permissions, a JSON object, in memory of the arena.  ERR_NOMEM. */
+/* One more key that verifies, of len bytes.  ERR_INVALID for an empty one, ERR_LIMIT,
+ * ERR_NOMEM. */
+enum err jwt_keys_add(struct jwt_keys *k, const void *key, size_t len)
+    __attribute__((warn_unused_result));
+
+/* A token for JWT_LIFE_S seconds from now_ms on, signed with the first key (k is not
+ * NULL), which carries the len bytes at permissions, a JSON object, in memory of the
+ * arena.  ERR_NOMEM. */
 enum err jwt_sign(const struct jwt_keys *k, struct arena *a,
     const char *permissions, size_t len, int64_t now_ms, const char **token)
     __attribute__((warn_unused_result));
@@ -38,8 +44,9 @@ struct jwt_fault {
 
 /*
  * Judge the token of len bytes: form, algorithm, signature, claims; clocks may
- * differ by the leeway.  ERR_OK: *permissions is the JSON text of the claim of that
- * name, in arena memory.  ERR_INVALID with *fault; ERR_NOMEM.
+ * differ by the leeway.  k == NULL: no signature is right.  ERR_OK: *permissions is
+ * the JSON text of the claim of that name, any value, "{}" where there is none, ended
+ * by NUL, in arena memory.  ERR_INVALID with *fault; ERR_NOMEM.
  */
 enum err jwt_verify(const struct jwt_keys *k, struct arena *a,
     const char *token, size_t len, int64_t now_ms, const char **permissions,

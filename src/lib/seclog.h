@@ -8,9 +8,13 @@
  * OWASP Logging Vocabulary.  No token and no secret may stand in it.
  */
 
-/* event: name and arguments as in "authn_login_fail:cli".  The description is as in
+/*
+ * event: name and arguments as in "authn_login_fail:cli".  The description is as in
  * printf, in plain words, naming client, role and reason.  Address, host, method,
- * target and request id are those of r. */
+ * target (without its query) and request id are those of r; NULL: no request.  Of
+ * events that a client without rights can cause, a process writes 1000 a minute and
+ * then tells in the log how many more there were.
+ */
 void seclog(struct req *r, const char *event, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

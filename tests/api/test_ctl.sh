@@ -269,7 +269,7 @@ logged() {
 		file, event, level, method, path = sys.argv[1:]
 		fields = {"datetime", "appid", "level", "event", "description",
 		          "source_ip", "hostname", "request_method",
-		          "request_uri", "request_id"}
+		          "request_uri", "useragent", "request_id"}
 		for line in open(file, encoding="utf-8"):
 		    if not line.startswith("{"):
 		        continue

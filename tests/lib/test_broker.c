@@ -594,12 +594,15 @@ Test(broker, waits_for_a_broker_that_reads_no_more_no_longer_than_for_a_confirm)
 Test(broker, has_no_more_connections_than_it_may_and_lets_the_others_wait)
 {
 	struct publisher p[THREADS];
+	char queues[THREADS][8];
 	unsigned i;
 
 	given_pool();
 	fake_broker_order(fake, NULL, FAKE_HOLD, 4);
-	for (i = 0; i < THREADS; i++)
-		begin_publish(&p[i], "q", "id");
+	for (i = 0; i < THREADS; i++) {
+		(void)snprintf(queues[i], sizeof(queues[i]), "q-%u", i);
+		begin_publish(&p[i], queues[i], "id");
+	}
 	eventually(count(FAKE_HELD) == 4);
 	cr_expect_eq(count(FAKE_MESSAGES), 4);
 	fake_broker_release(fake);
@@ -608,6 +611,68 @@ Test(broker, has_no_more_connections_than_it_may_and_lets_the_others_wait)
 	cr_expect_eq(count(FAKE_MESSAGES), THREADS);
 	cr_expect_eq(count(FAKE_OPEN_MAX), 4);
 	cr_expect_eq(count(FAKE_LOGGED_IN), 4);
+}
+
+/* Messages of one queue. */
+
+/* Two on their way, without a confirm, and n behind them. */
+static void
+given_a_row(struct publisher *p, unsigned n)
+{
+	static const char *const ids[] = {
+	    "id-0", "id-1", "id-2", "id-3", "id-4", "id-5", "id-6", "id-7"};
+	unsigned i;
+
+	fake_broker_order(fake, "q", FAKE_HOLD, 2);
+	for (i = 0; i < 2; i++) {
+		begin_publish(&p[i], "q", ids[i]);
+		eventually(count(FAKE_HELD) == i + 1);
+	}
+	for (i = 2; i < 2 + n; i++)
+		begin_publish(&p[i], "q", ids[i]);
+}
+
+Test(broker, sends_the_messages_of_a_queue_by_few_connections)
+{
+	struct publisher p[8];
+	unsigned i;
+
+	given_pool();
+	given_a_row(p, 6);
+	cr_expect_eq(publish("other", "id"), ERR_OK, "it does not wait");
+	cr_expect_eq(count(FAKE_MESSAGES), 3);
+	fake_broker_release(fake);
+	for (i = 0; i < 8; i++)
+		cr_expect_eq(end_publish(&p[i]), ERR_OK);
+	cr_expect_eq(count(FAKE_MESSAGES), 9);
+	cr_expect_leq(count(FAKE_OPEN_MAX), 3);
+}
+
+Test(broker, tells_each_thread_what_became_of_its_message)
+{
+	static const struct {
+		enum fake_act act;
+		unsigned times, refused, messages;
+	} rows[] = {
+	    {FAKE_NACK, 2, 2, 8},
+	    {FAKE_RETURN, 1, 0, 9}, /* only that one is sent again */
+	    {FAKE_CONFIRM_ALL, FAKE_ALWAYS, 0, 8},
+	};
+	unsigned i, j, refused, before;
+	struct publisher p[8];
+
+	given_pool();
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		before = count(FAKE_MESSAGES);
+		given_a_row(p, 6);
+		fake_broker_order(fake, "q", rows[i].act, rows[i].times);
+		fake_broker_release(fake);
+		for (j = 0, refused = 0; j < 8; j++)
+			refused += end_publish(&p[j]) != ERR_OK;
+		cr_expect_eq(refused, rows[i].refused, "row %u", i);
+		cr_expect_eq(count(FAKE_MESSAGES) - before, rows[i].messages,
+		    "row %u", i);
+	}
 }
 
 static void *

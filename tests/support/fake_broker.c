@@ -507,7 +507,9 @@ give_back(struct conn *c, const struct fake_msg *m)
 	add_int(&c->out, 60, 2);
 	add_int(&c->out, 0, 2);
 	add_int(&c->out, m->len, 8);
-	add_int(&c->out, 0, 2);
+	add_int(&c->out, FAKE_MESSAGE_ID, 2);
+	add_int(&c->out, strlen(m->message_id), 1);
+	add(&c->out, m->message_id, strlen(m->message_id));
 	end_frame(c, at);
 	if (m->len == 0)
 		return;

@@ -56,13 +56,17 @@ CONF_ENUM(ARTIFACT_MAX, CONF_INT, "0", 0, 1125899906842624, NULL,
 CONF_ENUM(ATTACHMENT_TIMEOUT, CONF_INT, "86400", 1, 31536000, NULL,
     "Seconds after which a job whose attachments have not come is cancelled.")
 CONF_ENUM(JOB_MAX_AGE, CONF_INT, "604800", 0, 3153600000, NULL,
-    "Seconds after the end of a job, or the last upload under an id without one, until all of it is removed. 0: never.")
+    "Seconds after the end of a job, or the last upload under an id without "
+    "one, until all of it is removed. 0: never.")
 CONF_ENUM(AGENT_MAX_AGE, CONF_INT, "604800", 0, 3153600000, NULL,
-    "Seconds after which an agent that has said nothing is forgotten. 0: never.")
+    "Seconds after which an agent that has said nothing is forgotten. 0: "
+    "never.")
 CONF_ENUM(QUEUE_MAX_AGE, CONF_INT, "604800", 0, 3153600000, NULL,
-    "Seconds after which a queue that no agent advertises any more is not listed. 0: never.")
+    "Seconds after which a queue that no agent advertises any more is not "
+    "listed. 0: never.")
 CONF_ENUM(JWT_SIGNING_KEY, CONF_STR, "''", 0, 4096, NULL,
-    "The key that access tokens are signed and verified with. Empty: there are no tokens.")
+    "The key that access tokens are signed and verified with. Empty: there are "
+    "no tokens.")
 CONF_ENUM(JWT_SIGNING_KEY_OLD, CONF_STR, "''", 0, 4096, NULL,
     "A former key that tokens are still verified with. Empty: none.")
 CONF_ENUM(JWT_LEEWAY, CONF_INT, "5", 0, 3600, NULL,
@@ -72,16 +76,19 @@ CONF_ENUM(REFRESH_TOKEN_LIFE, CONF_INT, "518400", 60, 315360000, NULL,
 CONF_ENUM(TOKEN_FAILURES_MAX, CONF_INT, "10", 1, 1000000, NULL,
     "Log-ins that may fail for one client from one address within a minute.")
 CONF_ENUM(SECRETS_MASTER_KEY, CONF_STR, "''", 0, 4096, NULL,
-    "The key that secrets are sealed with, in base64, at least 32 bytes. Empty: see SECRETS_MASTER_KEY_FILE.")
+    "The key that secrets are sealed with, in base64, at least 32 bytes. "
+    "Empty: see SECRETS_MASTER_KEY_FILE.")
 CONF_ENUM(SECRETS_MASTER_KEY_FILE, CONF_STR, "''", 0, 4000, NULL,
-    "A file that holds the key for secrets. Empty, and SECRETS_MASTER_KEY too: there is no secrets store.")
+    "A file that holds the key for secrets. Empty, and SECRETS_MASTER_KEY too: "
+    "there is no secrets store.")
 CONF_ENUM(SECRETS_MASTER_KEY_OLD, CONF_STR, "''", 0, 4096, NULL,
-    "A former SECRETS_MASTER_KEY, with which secrets are still opened. Empty: see "
-    "SECRETS_MASTER_KEY_OLD_FILE.")
+    "A former SECRETS_MASTER_KEY, with which secrets are still opened. Empty: "
+    "see SECRETS_MASTER_KEY_OLD_FILE.")
 CONF_ENUM(SECRETS_MASTER_KEY_OLD_FILE, CONF_STR, "''", 0, 4000, NULL,
     "A file that holds the former key. Empty: none.")
 CONF_ENUM(WEBHOOK_URL, CONF_STR, "''", 0, 4000, NULL,
-    "The address whose scheme, host and port a job's webhook must have. Empty: no webhooks.")
+    "The address whose scheme, host and port a job's webhook must have. Empty: "
+    "no webhooks.")
 CONF_ENUM(WEBHOOK_AUTH, CONF_STR, "''", 0, 4096, NULL,
     "The bearer token that webhooks are called with. Empty: none.")
 CONF_ENUM(OIDC_PROVIDER_ISSUER, CONF_STR, "''", 0, 4000, NULL,

@@ -174,6 +174,8 @@ seclog(struct req *r, const char *event, const char *fmt, ...)
 	va_list ap;
 	bool cheap;
 
+	if (event == NULL)
+		event = ""; /* there was no memory for it */
 	level = level_of(event, &cheap);
 	if (cheap && !window_has_room())
 		return;

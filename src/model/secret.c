@@ -48,7 +48,7 @@ static const char *const sql[] = {
 		  "WHERE expires_at <= $1 LIMIT $2)",
     [SQL_AFTER] = "SELECT client, path, value FROM secret "
 		  "WHERE (client, path) > ($1, $2) "
-		  "ORDER BY client, path LIMIT $3",
+		  "ORDER BY client, path LIMIT 1",
     [SQL_RESEAL] = "UPDATE secret SET value = $4 "
 		   "WHERE client = $1 AND path = $2 AND value = $3",
 };
@@ -413,35 +413,48 @@ reseal(struct db_conn *c, struct rotating *r, struct arena *a,
 	    c, NULL, sql[SQL_RESEAL], "tttt", client, path, text, anew);
 }
 
+/* The next one, and *after on it.  Nothing is read on while a row is written: SQLite may
+ * then show it a second time. */
+static enum err
+next_secret(struct db_conn *c, struct secret_place *after, struct arena *a,
+    const char **text)
+{
+	struct db_stmt *s;
+	const char *p;
+	size_t len;
+	enum err e;
+
+	e = db_query(c, &s, sql[SQL_AFTER], "tt", after->client, after->path);
+	if (e != ERR_OK)
+		return e;
+	(void)snprintf(
+	    after->client, sizeof(after->client), "%s", db_text(s, 0, NULL));
+	(void)snprintf(
+	    after->path, sizeof(after->path), "%s", db_text(s, 1, NULL));
+	p = db_text(s, 2, &len);
+	*text = arena_dup(a, p, len);
+	db_end(s);
+	return *text != NULL ? ERR_OK : ERR_NOMEM;
+}
+
 static enum err
 rotate_change(struct db_conn *c, void *arg)
 {
 	struct rotating *r = arg;
-	const char *client, *path, *text;
 	struct arena *a = arena_new();
-	struct db_stmt *s = NULL;
-	enum err e = ERR_NOMEM;
+	enum err e = a != NULL ? ERR_OK : ERR_NOMEM;
+	const char *text;
 
-	if (a != NULL)
-		e = db_query(c, &s, sql[SQL_AFTER], "tti", r->after->client,
-		    r->after->path, (int64_t)BATCH);
-	while (e == ERR_OK) {
-		client = db_text(s, 0, NULL);
-		path = db_text(s, 1, NULL);
-		text = db_text(s, 2, NULL);
+	while (e == ERR_OK && r->n < BATCH) {
+		e = next_secret(c, r->after, a, &text);
+		if (e != ERR_OK)
+			break;
 		r->n++;
-		(void)snprintf(
-		    r->after->client, sizeof(r->after->client), "%s", client);
-		(void)snprintf(
-		    r->after->path, sizeof(r->after->path), "%s", path);
 		if (!seal_is_current(r->s->seal, text))
-			e = reseal(c, r, a, client, path, text);
+			e = reseal(
+			    c, r, a, r->after->client, r->after->path, text);
 		arena_reset(a);
-		if (e == ERR_OK)
-			e = db_next(s);
 	}
-	if (s != NULL)
-		db_end(s);
 	arena_free(a);
 	return e == ERR_NOTFOUND ? ERR_OK : e;
 }

@@ -1,182 +1,384 @@
 #!/bin/sh
-# testflingerctl: the first admin is made on the host, and the whole way from there; what
-# the security log tells of it.
+# testflingerctl beside a running server, and the security log of what comes over HTTP.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-key=0123456789abcdef0123456789abcdef
-start lab --set ANONYMOUS_ROLES= --set JWT_SIGNING_KEY=$key
-conf=$scratch/lab/conf/testflinger.conf
-secret='correct horse: battery'
+jwt=$(od -An -tx1 -N32 /dev/urandom | tr -d ' \n')
+first=$(head -c 32 /dev/urandom | base64)
+second=$(head -c 32 /dev/urandom | base64)
 
-# shellcheck disable=SC2317 # called by status_of
+# start_lab OPTION...: the instance, on the same data each time.
+start_lab() {
+	start lab --set JOB_FIELDS=strict --set ANONYMOUS_ROLES=contributor \
+		--set AMQP_URI= --set JWT_SIGNING_KEY="$jwt" \
+		--set TOKEN_FAILURES_MAX=2 "$@"
+}
+
+# ctl ARGUMENT...: its status; what it said is in $scratch/said and $scratch/told.
 ctl() {
-	"$BUILD/testflingerctl" --config "$conf" "$@" \
-		>"$scratch/ctl.out" 2>"$scratch/ctl.err"
+	"$BUILD/testflingerctl" --config "$scratch/lab/conf/testflinger.conf" \
+		"$@" >"$scratch/said" 2>"$scratch/told" </dev/null
 }
 
-# status_of COMMAND...
-status_of() {
-	"$@"
-	printf '%s\n' $?
-}
-
-out() {
-	cat "$scratch/ctl.out"
-}
-
-err() {
-	cat "$scratch/ctl.err"
-}
-
-# send METHOD PATH [OPTION...]: prints the status; the answer is in $scratch/answer.
-send() {
-	method=$1
-	path=$2
+# ctl_ends CASE STATUS ARGUMENT...
+ctl_ends() {
+	ends_case=$1
+	ends_status=$2
 	shift 2
-	curl --silent --max-time 20 --output "$scratch/answer" \
-		--write-out '%{http_code}' --request "$method" "$@" "$url$path"
+	ctl "$@"
+	ends_got=$?
+	if [ "$ends_got" -eq "$ends_status" ]; then
+		ok "$ends_case"
+	else
+		not_ok "$ends_case" "wanted $ends_status, got $ends_got
+$(cat "$scratch/said" "$scratch/told")"
+	fi
 }
 
-# token_in NAME: a token of the last answer.
-token_in() {
+# http METHOD PATH OPTION...: prints the status; the answer is in $scratch/answer.
+http() {
+	http_method=$1
+	http_path=$2
+	shift 2
+	: >"$scratch/answer"
+	curl --silent --max-time 30 --output "$scratch/answer" \
+		--write-out '%{http_code}' --request "$http_method" "$@" \
+		"$url$http_path"
+}
+
+# The string under a key of the JSON answer.
+answered() {
 	sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" "$scratch/answer"
 }
 
-# login ID SECRET: prints the status; the access token is in access.
+# login ID SECRET: prints the status; tokens in access and refresh.
 login() {
-	login_status=$(send POST /v1/oauth2/token --user "$1:$2")
-	access=$(token_in access_token)
+	http POST /v1/oauth2/token --user "$1:$2"
 }
 
-equal "--help tells all commands" 0 "$(status_of ctl --help)"
-like "--help names them" "*client add*client remove*queue restrict*" "$(out)"
-equal "without a command it tells how it is used" 2 "$(status_of ctl)"
-equal "an unknown command is a wrong command line" 2 \
-	"$(status_of ctl client fire boss)"
-
-printf '%s\n' "$secret" >"$scratch/secret"
-equal "the first admin is made, its secret from standard input" 0 \
-	"$(status_of ctl client add --role admin testflinger-admin \
-		<"$scratch/secret")"
-like "it tells what to do next" "*Next: *" "$(out)"
-equal "the secret that came is not shown" "" "$(grep -F "$secret" \
-	"$scratch/ctl.out")"
-equal "one of the same name is refused" 1 \
-	"$(status_of ctl client add testflinger-admin <"$scratch/secret")"
-like "and what helps is told" "*client set*" "$(err)"
-printf 'short\n' >"$scratch/short"
-equal "a short secret is refused" 1 \
-	"$(status_of ctl client add x <"$scratch/short")"
-equal "an unknown role is refused" 2 \
-	"$(status_of ctl client add --role king x <"$scratch/secret")"
-equal "an id that could not log in is refused" 2 \
-	"$(status_of ctl client add a:b <"$scratch/secret")"
-
-login testflinger-admin "$secret"
-equal "the admin logs in" 200 "$login_status"
-auth="Authorization: Bearer $access"
-equal "the admin makes another client" 200 \
-	"$(send PUT /v1/client-permissions/host --header "$auth" --json \
-		"{\"client_secret\":\"$secret\",\"role\":\"agent\"}")"
-equal "the admin is out of reach over HTTP" 422 \
-	"$(send DELETE /v1/client-permissions/testflinger-admin \
-		--header "$auth")"
-login host "$secret"
-equal "the other client logs in" 200 "$login_status"
-refresh=$(token_in refresh_token)
-equal "and does what its role may" 204 \
-	"$(send GET '/v1/job?queue=q&agent=a' --header \
-		"Authorization: Bearer $access" --cookie agent_name=a)"
-equal "and nothing else" 403 \
-	"$(send GET /v1/client-permissions --header \
-		"Authorization: Bearer $access")"
-
-equal "a secret is made where none is given" 0 \
-	"$(status_of ctl client set --new-secret host)"
-made=$(sed -n 's/^Its secret .*: //p' "$scratch/ctl.out")
-login host "$made"
-equal "and is shown" 200 "$login_status"
-login host "$secret"
-equal "the former secret is forgotten at once" 401 "$login_status"
-equal "limits are set" 0 "$(status_of ctl client set --max-priority '*=5' \
-	--max-priority q=9 --max-reservation q=30000 --email a@b.co host)"
-equal "and shown" 0 "$(status_of ctl client show host)"
-like "as they were given" '*{"\*":5,"q":9}*' "$(out)"
-equal "what is no limit is refused" 2 \
-	"$(status_of ctl client set --max-priority q host)"
-equal "a client that is not there cannot be changed" 1 \
-	"$(status_of ctl client set --role agent nobody)"
-equal "all clients are listed" 0 "$(status_of ctl client list)"
-like "with their roles" '*"host"*"testflinger-admin"*' "$(out)"
-
-equal "a queue is restricted" 0 "$(status_of ctl queue restrict rq host)"
-equal "to a client that there is" 1 \
-	"$(status_of ctl queue restrict rq nobody)"
-equal "restricted queues are listed" 0 "$(status_of ctl queue restricted)"
-like "with their owners" '*"host"*"rq"*' "$(out)"
-equal "a queue is released" 0 "$(status_of ctl queue release rq)"
-equal "but once" 1 "$(status_of ctl queue release rq)"
-
-equal "a client is removed" 0 "$(status_of ctl client remove host)"
-equal "but once" 1 "$(status_of ctl client remove host)"
-equal "its refresh token goes with it" 400 \
-	"$(send POST /v1/oauth2/refresh --json \
-		"{\"refresh_token\":\"$refresh\"}")"
-
-owners=$(stat -c '%U' "$scratch/lab/data" "$scratch/lab/data"/state.db* |
-	sort -u)
-equal "all files of the store belong to its owner" \
-	"$(stat -c '%U' "$scratch/lab/data")" "$owners"
-equal "and the server goes on writing" 200 \
-	"$(login testflinger-admin "$secret" && printf '%s' "$login_status")"
-equal "a configuration that is not there is an error" 1 \
-	"$(status_of "$BUILD/testflingerctl" --config "$scratch/none" \
-		client list 2>/dev/null)"
-
-# The security log.
-login testflinger-admin 'another wrong secret'
-login testflinger-admin "$secret"
-token=$(token_in refresh_token)
-auth="Authorization: Bearer $access"
-hash=$(printf '%s' "$token" | sha256sum | cut -c 1-12)
-send POST /v1/oauth2/revoke --header "$auth" --json \
-	"{\"refresh_token\":\"$token\"}" >"$scratch/null"
-send POST /v1/oauth2/refresh --json \
-	"{\"refresh_token\":\"$token\"}" >"$scratch/null"
-send POST /v1/oauth2/refresh --json '{}' >"$scratch/null"
-send PUT /v1/client-permissions/new --header "$auth" --json \
-	'{"role":"agent"}' >"$scratch/null"
-send PUT /v1/client-permissions/new --header "$auth" --json \
-	"{\"client_secret\":\"$secret\"}" >"$scratch/null"
-send PUT /v1/client-permissions/new --header "$auth" --json \
-	'{"role":"agent"}' >"$scratch/null"
-send DELETE /v1/client-permissions/new --header "$auth" >"$scratch/null"
-send DELETE /v1/client-permissions/new --header "$auth" >"$scratch/null"
-log=$scratch/lab/logs/auth.log
-# event NAME COUNT: so many lines of the log have it, each JSON and whole.
-event() {
-	equal "the security log has $1" "$2" \
-		"$(grep -F "\"event\":\"$1\"" "$log" | grep -c \
-			'^{"datetime":"[0-9TZ:-]*".*"description":".*"source_ip":"127.0.0.1".*"request_uri":"/v1/.*}$')"
+test_clients() {
+	ctl_ends "a client is made" 0 client add --role admin --new-secret \
+		--max-priority '*=5' --max-priority q=9 \
+		--max-reservation '*=30000' --email boss@example.org boss
+	boss=$(sed -n 's/^Its secret is shown this once: //p' "$scratch/said")
+	equal "its secret is made and told" 32 "${#boss}"
+	like "and what to do next" '*Next: log in with it*' \
+		"$(cat "$scratch/said")"
+	equal "and good at once" 200 "$(login boss "$boss")"
+	access=$(answered access_token)
+	ctl_ends "it is shown" 0 client show boss
+	equal "with what was given" \
+		'{"client_id":"boss","email":"boss@example.org","max_priority":{"*":5,"q":9},"max_reservation_time":{"*":30000},"role":"admin"}' \
+		"$(cat "$scratch/said")"
+	ctl client list
+	equal "and listed" "[$(ctl client show boss && cat "$scratch/said")]" \
+		"$(ctl client list && cat "$scratch/said")"
+	ctl_ends "a client is changed" 0 client set --role manager \
+		--max-priority r=1 boss
+	ctl client show boss
+	equal "what was not named stays" \
+		'{"client_id":"boss","email":"boss@example.org","max_priority":{"r":1},"max_reservation_time":{"*":30000},"role":"manager"}' \
+		"$(cat "$scratch/said")"
+	equal "its secret too" 200 "$(login boss "$boss")"
+	ctl_ends "a new secret is made" 0 client set --role admin --new-secret boss
+	former=$boss
+	boss=$(sed -n 's/^Its secret is shown this once: //p' "$scratch/said")
+	equal "the former one is no good any more" 401 "$(login boss "$former")"
+	equal "the new one is" 200 "$(login boss "$boss")"
+	agent='a secret: of my own'
+	printf '%s\n' "$agent" | "$BUILD/testflingerctl" \
+		--config "$scratch/lab/conf/testflinger.conf" \
+		client add --role agent --secret-stdin host >"$scratch/said" 2>&1
+	equal "a secret may come from standard input" 0 $?
+	equal "and is not shown" "" "$(grep -F "$agent" "$scratch/said")"
+	equal "it is good" 200 "$(login host "$agent")"
+	refresh=$(answered refresh_token)
+	ctl_ends "the client of the system is the host's" 0 \
+		client add --role admin --new-secret testflinger-admin
+	ctl_ends "and only the host's to change" 0 \
+		client set --email a@b.co testflinger-admin
+	equal "over HTTP it is refused" 422 "$(http DELETE \
+		/v1/client-permissions/testflinger-admin \
+		--header "Authorization: Bearer $access")"
+	ctl_ends "and to remove" 0 client remove testflinger-admin
+	ctl_ends "a client is removed" 0 client remove host
+	equal "its log-in is gone" 401 "$(login host "$agent")"
+	equal "its refresh token too" 400 "$(http POST /v1/oauth2/refresh \
+		--json "{\"refresh_token\":\"$refresh\"}")"
+	ctl_ends "once removed there is none to show" 1 client show host
 }
-event authn_login_fail:testflinger-admin 1
-event authn_login_fail:unknown 2
-event authn_token_revoked:testflinger-admin,"$hash" 1
-event authn_token_reuse:testflinger-admin 1
-event user_created:testflinger-admin,new,role=contributor 1
-event user_updated:testflinger-admin,new,role=agent 1
-event user_deleted:testflinger-admin,new 2
-event user_deleted:testflinger-admin,testflinger-admin 1
-like "the security log has log-ins" '*"event":"authn_login_success:host"*' \
-	"$(cat "$log")"
-like "the security log has tokens" \
-	'*"event":"authn_token_created:testflinger-admin,admin"*' "$(cat "$log")"
-like "the security log has administration refused" \
-	'*"event":"authz_admin:testflinger-admin,*' "$(cat "$log")"
-equal "no log has a secret or a token" "" \
-	"$(grep -rlF -e "$secret" -e "$made" -e "$token" -e "$access" \
-		-e "$(printf 'testflinger-admin:%s' "$secret" | base64 -w 0)" \
-		"$scratch/lab/logs")"
+
+test_queues() {
+	ctl_ends "a queue is restricted" 0 queue restrict rq boss
+	ctl_ends "again changes nothing" 0 queue restrict rq boss
+	ctl queue restricted
+	equal "it is listed with its owner" \
+		'[{"owners":["boss"],"queue":"rq"}]' "$(cat "$scratch/said")"
+	equal "who owns none may not submit to it" 401 \
+		"$(http POST /v1/job --json '{"job_queue":"rq"}')"
+	login boss "$boss" >/dev/null
+	access=$(answered access_token)
+	equal "its owner may" 200 "$(http POST /v1/job \
+		--header "Authorization: Bearer $access" \
+		--json '{"job_queue":"rq"}')"
+	ctl_ends "a queue is released" 0 queue release rq
+	ctl queue restricted
+	equal "and not listed" '[]' "$(cat "$scratch/said")"
+	equal "everybody may submit again" 200 \
+		"$(http POST /v1/job --json '{"job_queue":"rq"}')"
+	ctl_ends "an owner must exist" 1 queue restrict rq nobody
+	ctl_ends "what is not restricted is not released" 1 queue release rq
+}
+
+# refused STATUS WHAT ARGUMENT...: as the manual says, with a word on the error stream.
+refused() {
+	refused_status=$1
+	shift
+	ctl_ends "refused with $refused_status: $*" "$refused_status" "$@"
+	[ -s "$scratch/told" ] || not_ok "it tells why: $*"
+	[ ! -s "$scratch/said" ] || not_ok "on the error stream: $*"
+}
+
+test_usage() {
+	refused 2
+	refused 2 client
+	refused 2 client frobnicate
+	refused 2 --frobnicate
+	refused 2 client add
+	refused 2 client add a b
+	refused 2 client add a:b
+	refused 2 client add --role king a
+	refused 2 client add --max-priority q a
+	refused 2 client add --max-reservation q=x a
+	refused 2 client add --email x a
+	refused 2 client add --frobnicate a
+	refused 2 client show
+	refused 2 client list all
+	refused 2 client remove
+	refused 2 queue restrict q
+	refused 2 queue restrict amq.q boss
+	refused 2 queue release
+	refused 2 queue restricted q
+	refused 2 secret rotate now
+	refused 1 client add boss
+	refused 1 client set nobody
+	refused 1 client show nobody
+	refused 1 client remove nobody
+	refused 1 client add nobody
+	refused 1 --config "$scratch/none" client list
+	printf 'DATA_PATH = %s\n' "'$scratch/no/where'" >"$scratch/other.conf"
+	refused 1 --config "$scratch/other.conf" client list
+	printf 'short\n' | "$BUILD/testflingerctl" \
+		--config "$scratch/lab/conf/testflinger.conf" \
+		client add --secret-stdin short >"$scratch/said" 2>&1
+	equal "a secret that is too short is a failure" 1 $?
+	like "which tells what helps" '*Take 15 to 72 bytes*' \
+		"$(cat "$scratch/said")"
+	ctl_ends "and nobody was made" 1 client show short
+	ctl_ends "--help helps" 0 --help
+	like "by naming all commands" \
+		'*client add*client remove*queue restrict*secret rotate*' \
+		"$(cat "$scratch/said")"
+	ctl_ends "--version tells it" 0 --version
+}
+
+# given_secret PATH VALUE
+given_secret() {
+	http PUT "/v1/secrets/boss/$1" --header "Authorization: Bearer $access" \
+		--json "{\"value\":\"$2\"}"
+}
+
+# What a new job that names the secret PATH is told.
+told() {
+	http POST /v1/job --header "Authorization: Bearer $access" --json \
+		"{\"job_queue\":\"s\",\"test_data\":{\"test_cmds\":\"x\",\"secrets\":{\"S\":\"$1\"}}}" \
+		>/dev/null
+	http GET '/v1/job?queue=s&agent=a1' \
+		--header "Authorization: Bearer $agent_access" >/dev/null
+	told_value=$(answered S)
+	http POST "/v1/result/$(id_in <"$scratch/answer")" \
+		--header "Authorization: Bearer $agent_access" \
+		--json '{"job_state":"complete"}' >/dev/null
+	printf '%s\n' "$told_value"
+}
+
+log_in_both() {
+	login a "$agent" >/dev/null
+	agent_access=$(answered access_token)
+	login boss "$boss" >/dev/null
+	access=$(answered access_token)
+}
+
+test_rotation() {
+	printf '%s\n' "$agent" | "$BUILD/testflingerctl" \
+		--config "$scratch/lab/conf/testflinger.conf" \
+		client add --role agent a >/dev/null 2>&1
+	refused 1 secret rotate
+	start_lab --set SECRETS_MASTER_KEY="$first"
+	log_in_both
+	equal "a secret is kept" 200 "$(given_secret p/one needle-one)"
+	equal "it is told" needle-one "$(told p/one)"
+	start_lab --set SECRETS_MASTER_KEY="$second"
+	equal "with another key it is told as empty" "" "$(told p/one)"
+	ctl_ends "and cannot be sealed anew" 1 secret rotate
+	start_lab --set SECRETS_MASTER_KEY="$second" \
+		--set SECRETS_MASTER_KEY_OLD="$first"
+	equal "with the former key beside it is told" needle-one "$(told p/one)"
+	given_secret p/two needle-two >/dev/null
+	ctl_ends "all are sealed anew" 0 secret rotate
+	like "and counted" '2 secrets are sealed with the present key.*' \
+		"$(cat "$scratch/said")"
+	start_lab --set SECRETS_MASTER_KEY="$second"
+	equal "then the former key is not needed: one" needle-one "$(told p/one)"
+	equal "then the former key is not needed: two" needle-two "$(told p/two)"
+	ctl_ends "a rotation without former key does not mind" 0 secret rotate
+}
+
+test_owner() {
+	if [ "$(id -u)" -ne 0 ]; then
+		skip "files of the store stay the server's" "not root"
+		return
+	fi
+	owner=$(stat -c %U "$scratch/lab/data/state.db")
+	if [ "$owner" = root ]; then
+		not_ok "the server runs as a low user" "it runs as root"
+		return
+	fi
+	stop lab
+	# All in one file, so that the command makes those beside it itself.
+	sqlite3 "$scratch/lab/data/state.db" 'PRAGMA wal_checkpoint(TRUNCATE)' \
+		>/dev/null
+	rm -f "$scratch"/lab/data/state.db?*
+	ctl_ends "root may run it on a store that rests" 0 \
+		client set --email c@d.ef boss
+	equal "and leaves no file of its own there" "" \
+		"$(find "$scratch/lab/data" ! -user "$owner")"
+	start_lab --set SECRETS_MASTER_KEY="$second"
+	ctl_ends "root may run it on a store in use" 0 \
+		client set --email b@c.de boss
+	equal "and leaves no file of its own there either" "" \
+		"$(find "$scratch/lab/data" ! -user "$owner")"
+	equal "the server can write on" 200 "$(login boss "$boss")"
+}
+
+# logged CASE EVENT LEVEL METHOD PATH: such a line is in the log of tf-auth, whole.
+logged() {
+	if python3 - "$scratch/lab/logs/auth.log" "$2" "$3" "$4" "$5" <<-'P'; then
+		import json, sys
+		file, event, level, method, path = sys.argv[1:]
+		fields = {"datetime", "appid", "level", "event", "description",
+		          "source_ip", "hostname", "request_method",
+		          "request_uri", "useragent", "request_id"}
+		for line in open(file, encoding="utf-8"):
+		    if not line.startswith("{"):
+		        continue
+		    o = json.loads(line)
+		    if (set(o) == fields and all(isinstance(v, str) and v
+		            for v in o.values()) and o["event"] == event and
+		            o["level"] == level and o["appid"] == "testflinger" and
+		            o["source_ip"] in ("127.0.0.1", "127.0.0.2") and
+		            o["request_method"] == method and
+		            o["request_uri"] == path):
+		        sys.exit(0)
+		sys.exit(1)
+	P
+		ok "logged: $1"
+	else
+		not_ok "logged: $1" "$(grep '^{' "$scratch/lab/logs/auth.log" |
+			tail -n 8)"
+	fi
+}
+
+test_security_log() {
+	wrong='a secret that is wrong'
+	made='a secret for the new one'
+	: >"$scratch/lab/logs/auth.log"
+	log_in_both
+	equal "a wrong secret is refused" 401 "$(login a "$wrong")"
+	equal "and again" 401 "$(login a "$wrong")"
+	equal "then the client has to wait" 429 "$(login a "$wrong")"
+	equal "but not elsewhere" 200 "$(http POST /v1/oauth2/token \
+		--user "a:$agent" --interface 127.0.0.2)"
+	equal "nor by a header that pretends so" 429 "$(http POST \
+		/v1/oauth2/token --user "a:$wrong" \
+		--header 'X-Forwarded-For: 10.0.0.1')"
+	http POST /v1/oauth2/token --user "boss:$boss" >/dev/null
+	refresh=$(answered refresh_token)
+	as="Authorization: Bearer $access"
+	http POST /v1/oauth2/refresh \
+		--json "{\"refresh_token\":\"$refresh\"}" >/dev/null
+	another=$(answered access_token)
+	http POST /v1/oauth2/revoke --header "$as" \
+		--json "{\"refresh_token\":\"$refresh\"}" >/dev/null
+	http POST /v1/oauth2/refresh \
+		--json "{\"refresh_token\":\"$refresh\"}" >/dev/null
+	http POST /v1/oauth2/refresh \
+		--json '{"refresh_token":"nobody-knows-this-one"}' >/dev/null
+	http PUT /v1/client-permissions/new --header "$as" \
+		--json '{"role":"agent"}' >/dev/null
+	http PUT /v1/client-permissions/new --header "$as" --json \
+		"{\"client_secret\":\"$made\",\"role\":\"agent\"}" >/dev/null
+	http PUT /v1/client-permissions/new --header "$as" \
+		--json '{"role":"contributor"}' >/dev/null
+	http PUT /v1/client-permissions/testflinger-admin --header "$as" \
+		--json '{}' >/dev/null
+	http DELETE /v1/client-permissions/new --header "$as" >/dev/null
+	http DELETE /v1/client-permissions/gone --header "$as" >/dev/null
+	http GET /v1/client-permissions \
+		--header "Authorization: Bearer $agent_access" >/dev/null
+	http GET /v1/client-permissions >/dev/null
+	http GET /v1/client-permissions \
+		--header "Authorization: Bearer $access.x" >/dev/null
+	given_secret p/three needle-three >/dev/null
+	http POST /v1/oauth2/token --header "Authorization: Basic $(printf \
+		'a:%s' "$wrong" | base64 -w0)" >/dev/null
+
+	hash=$(printf %s "$refresh" | sha256sum)
+	token=/v1/oauth2/token
+	logged "a log-in" authn_login_success:boss INFO POST $token
+	logged "a log-in that failed" authn_login_fail:a WARN POST $token
+	logged "a token made" authn_token_created:boss,admin INFO POST $token
+	logged "a token made by refresh" authn_token_created:boss,admin INFO \
+		POST /v1/oauth2/refresh
+	logged "a token revoked, by the begin of its hash" \
+		"authn_token_revoked:boss,$(printf %.12s "$hash")" INFO \
+		POST /v1/oauth2/revoke
+	logged "a revoked token used" authn_token_reuse:boss CRITICAL \
+		POST /v1/oauth2/refresh
+	logged "an unknown token used" authn_login_fail:unknown WARN \
+		POST /v1/oauth2/refresh
+	path=/v1/client-permissions
+	logged "a client made" user_created:boss,new,role=agent WARN \
+		PUT $path/new
+	logged "a client changed" user_updated:boss,new,role=contributor WARN \
+		PUT $path/new
+	logged "a client deleted" user_deleted:boss,new WARN DELETE $path/new
+	logged "a client that was to be deleted in vain" \
+		user_deleted:boss,gone WARN DELETE $path/gone
+	logged "a client not made for want of a secret" \
+		authz_admin:boss,create_client WARN PUT $path/new
+	logged "an administration refused" authz_admin:boss,update_client WARN \
+		PUT $path/testflinger-admin
+	logged "a client that may not" authz_fail:a,$path CRITICAL GET $path
+	logged "a caller that may not" authz_fail:unauthenticated,$path \
+		CRITICAL GET $path
+	for secret in "$boss" "$former" "$agent" "$wrong" "$made" "$access" \
+		"$agent_access" "$another" "$refresh" needle- \
+		nobody-knows-this-one "$jwt" "$first" "$second" \
+		"$(printf 'a:%s' "$wrong" | base64 -w0)"; do
+		[ -n "$secret" ] || not_ok "each token and secret is known"
+		grep -rlF -e "$secret" "$scratch/lab/logs"
+	done >"$scratch/leaks"
+	equal "no token and no secret stands in any log" "" \
+		"$(sort -u "$scratch/leaks")"
+}
+
+start_lab
+test_clients
+test_queues
+test_usage
+test_rotation
+test_owner
+test_security_log
 finish

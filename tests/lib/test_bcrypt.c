@@ -46,6 +46,26 @@ Test(bcrypt, verifies_hashes_of_other_programs)
 	cr_expect_not(bcrypt_verify(SECRET "x", cheap));
 }
 
+/* Vectors of Openwall's crypt_blowfish, with bytes that a signed char gets wrong. */
+Test(bcrypt, verifies_published_vectors)
+{
+	static const char *const good[][2] = {
+	    {"U*U",
+		"$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"},
+	    {"U*U*",
+		"$2a$05$CCCCCCCCCCCCCCCCCCCCC.VGOzA784oUp/Z0DY336zx7pLYAy0lwK"},
+	    {"\xff\xff\xa3",
+		"$2y$05$/OK.fbVrR/bpIqNJ5ianF.CE5elHaaO4EbggVDjb8P19RukzXSM3e"},
+	    {"\xff\xff\xa3",
+		"$2b$05$/OK.fbVrR/bpIqNJ5ianF.CE5elHaaO4EbggVDjb8P19RukzXSM3e"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		cr_expect(
+		    bcrypt_verify(good[i][0], good[i][1]), "%s", good[i][1]);
+}
+
 Test(bcrypt, refuses_what_is_no_hash)
 {
 	char hash[BCRYPT_LEN + 1];
@@ -53,6 +73,9 @@ Test(bcrypt, refuses_what_is_no_hash)
 	cr_expect_not(bcrypt_verify(SECRET, NULL));
 	cr_expect_not(bcrypt_verify(SECRET, ""));
 	cr_expect_not(bcrypt_verify(SECRET, "$6$salt$hash"));
+	/* Made by the fault that $2y$ was made to avoid. */
+	cr_expect_not(bcrypt_verify("\xa3",
+	    "$2x$05$/OK.fbVrR/bpIqNJ5ianF.CE5elHaaO4EbggVDjb8P19RukzXSM3e"));
 	/* So dear that it would not end. */
 	(void)strcpy(hash, cheap);
 	memcpy(hash + 4, "31", 2);

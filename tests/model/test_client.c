@@ -5,8 +5,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "bcrypt.h"
 #include "address.h"
+#include "bcrypt.h"
 #include "client.h"
 #include "clock.h"
 #include "fixture.h"
@@ -224,6 +224,37 @@ Test(client, whose_token_expired_is_told_so_for_a_day)
 	cr_expect_eq(use(young), TOKEN_GOOD);
 }
 
+static void
+setup_long_lives(void)
+{
+	fixture_open(&f, "REFRESH_TOKEN_LIFE = 315360000\n");
+	clock_set_for_test(NOW);
+}
+
+Test(client_tokens, are_removed_when_nobody_has_used_them_for_90_days,
+    .init = setup_long_lives, .fini = teardown)
+{
+	char used[TOKEN_LEN + 1], unused[TOKEN_LEN + 1];
+	int64_t n;
+
+	given_client("c", 0);
+	cr_assert_eq(token_issue(&f.svc, "c", used), ERR_OK);
+	cr_assert_eq(token_issue(&f.svc, "c", unused), ERR_OK);
+	clock_set_for_test(NOW + 50 * DAY);
+	cr_expect_eq(use(used), TOKEN_GOOD);
+	clock_set_for_test(NOW + 90 * DAY);
+	/* The note of the use joins this change. */
+	cr_assert_eq(token_sweep(&f.svc, &n), ERR_OK);
+	cr_expect_eq(n, 0);
+	clock_set_for_test(NOW + 90 * DAY + 1);
+	cr_assert_eq(token_sweep(&f.svc, &n), ERR_OK);
+	cr_expect_eq(n, 1);
+	cr_expect_eq(use(unused), TOKEN_UNKNOWN);
+	clock_set_for_test(NOW + 140 * DAY);
+	cr_assert_eq(token_sweep(&f.svc, &n), ERR_OK);
+	cr_expect_eq(use(used), TOKEN_GOOD);
+}
+
 static int wait_s;
 
 static enum login_verdict
@@ -272,6 +303,35 @@ Test(client, that_does_not_exist_is_limited_like_another)
 	cr_expect_eq(login_from("a1", "nobody", SECRET), LOGIN_LIMITED);
 }
 
+Test(client, that_fails_too_often_waits_for_the_rest_of_the_minute)
+{
+	int i;
+
+	given_client("c", 0);
+	cr_expect_eq(login_from("a1", "c", "the wrong secret"), LOGIN_WRONG);
+	clock_set_for_test(NOW + 20000);
+	for (i = 0; i < 2; i++)
+		cr_expect_eq(
+		    login_from("a1", "c", "the wrong secret"), LOGIN_WRONG);
+	cr_expect_eq(login_from("a1", "c", SECRET), LOGIN_LIMITED);
+	cr_expect_eq(wait_s, 40);
+	clock_set_for_test(NOW + 59999);
+	cr_expect_eq(login_from("a1", "c", SECRET), LOGIN_LIMITED);
+	cr_expect_eq(wait_s, 1);
+	clock_set_for_test(NOW + 60000);
+	cr_expect_eq(login_from("a1", "c", SECRET), LOGIN_GOOD);
+}
+
+Test(client, with_a_secret_that_cannot_be_one_does_not_count_as_failed)
+{
+	int i;
+
+	given_client("c", 0);
+	for (i = 0; i < 5; i++)
+		cr_expect_eq(login_from("a1", "c", "short"), LOGIN_WRONG);
+	cr_expect_eq(login_from("a1", "c", SECRET), LOGIN_GOOD);
+}
+
 /* CPU of the whole process, in which bcrypt of cost 12 cannot hide. */
 static long
 cpu_ms(void)
@@ -313,6 +373,36 @@ Test(client, whose_secret_changed_is_not_known_by_the_former)
 	cr_expect_eq(login_from("a1", "c", "another good secret"), LOGIN_GOOD);
 	cr_assert_eq(client_remove(&f.svc, "c"), ERR_OK);
 	cr_expect_eq(login_from("a1", "c", "another good secret"), LOGIN_WRONG);
+}
+
+Test(client, secret_has_15_to_72_bytes_and_no_nul)
+{
+	char text[80];
+
+	memset(text, 'x', sizeof(text));
+	cr_expect_str_eq(
+	    client_secret_fault(text, 14), "Shorter than minimum length 15.");
+	cr_expect_null(client_secret_fault(text, 15));
+	cr_expect_null(client_secret_fault(text, 72));
+	cr_expect_str_eq(
+	    client_secret_fault(text, 73), "Longer than maximum length 72.");
+	text[20] = '\0';
+	cr_expect_str_eq(
+	    client_secret_fault(text, 30), "Must not contain NUL.");
+}
+
+Test(client, id_does_in_credentials_and_in_paths)
+{
+	static const char *const bad[] = {
+	    "", ".", "..", "a:b", "a/b", "a\nb", "\xff"};
+	static const char *const good[] = {
+	    "a", "a.b", "...", "me@example.org", "\xc3\xa4 b"};
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		cr_expect_not_null(client_id_fault(bad[i]), "%s", bad[i]);
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		cr_expect_null(client_id_fault(good[i]), "%s", good[i]);
 }
 
 static const char *

@@ -156,3 +156,34 @@ Test(secret, is_sealed_anew_with_another_key)
 	}
 	conf_free(conf);
 }
+
+/* Keys have names, by which a sealed value may sort before or behind what it was. */
+Test(secret, rotation_sees_each_once_whichever_key_is_new)
+{
+	static const char *const lines[] = {
+	    "SECRETS_MASTER_KEY = '" ONE "'\nSECRETS_MASTER_KEY_OLD = '" ZERO
+	    "'\n",
+	    "SECRETS_MASTER_KEY = '" ZERO "'\nSECRETS_MASTER_KEY_OLD = '" ONE
+	    "'\n",
+	};
+	struct conf_fault fault;
+	struct conf *conf;
+	int64_t n, lost = 0;
+	size_t i;
+
+	cr_assert_eq(put("p1", 0), ERR_OK);
+	cr_assert_eq(put("p2", 0), ERR_OK);
+	for (i = 0; i < 2; i++) {
+		struct secret_place after = {"", ""};
+
+		seal_free(f.svc.seal);
+		cr_assert_eq(
+		    conf_parse(&conf, "t", lines[i], strlen(lines[i]), &fault),
+		    ERR_OK);
+		cr_assert_eq(seal_open(&f.svc.seal, conf, &fault), ERR_OK);
+		conf_free(conf);
+		cr_assert_eq(secret_rotate(&f.svc, &after, &n, &lost), ERR_OK);
+		cr_expect_eq(n, 2, "%lld", (long long)n);
+	}
+	cr_expect_eq(lost, 0);
+}

@@ -179,7 +179,7 @@ read_refresh(struct req *r)
 		why = "Shorter than minimum length 1.";
 	if (why != NULL)
 		faults_add(&f, why, "refresh_token", NULL);
-	if (faults_any(&f)) {
+	if (token == NULL || faults_any(&f)) {
 		(void)reply_faults(r, &f);
 		return NULL;
 	}

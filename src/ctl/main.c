@@ -177,7 +177,7 @@ become_owner(const struct conf *conf)
 static int
 run_opened(struct ctl *ctl, const struct conf *conf, int argc, char **argv)
 {
-	struct svc svc;
+	static struct svc svc;
 	int status;
 
 	if (svc_open(&svc, conf, &model_schema, SVC_DB | SVC_SEAL, NAME) !=
@@ -192,6 +192,7 @@ run_opened(struct ctl *ctl, const struct conf *conf, int argc, char **argv)
 				    : ctl_err(ERR_NOMEM);
 	arena_free(ctl->arena);
 	svc_close(&svc);
+	ctl->svc = NULL;
 	return status;
 }
 

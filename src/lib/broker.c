@@ -352,7 +352,7 @@ static enum sent
 publish_on(struct broker *b, struct broker_conn *c, struct outgoing *out,
     size_t n, int64_t deadline)
 {
-	const char *queue = out[0].msg->queue;
+	const char *queue = n > 0 ? out[0].msg->queue : "";
 	bool declared, before;
 	enum sent sent;
 
@@ -494,7 +494,7 @@ leads(struct broker *b, struct sending *s)
 enum err
 broker_publish(struct broker *b, const struct broker_msg *m)
 {
-	struct sending s = {.msg = m}, *group[GROUP_MAX];
+	struct sending s = {.msg = m}, *group[GROUP_MAX] = {&s};
 
 	gate_leave();
 	sem_init(&s.told, 0, 0);

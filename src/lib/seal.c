@@ -171,22 +171,20 @@ seal_free(struct seal *s)
 }
 
 /* Owner and path, each behind its length, so that no two pairs look alike. */
-static unsigned char *
+static const char *
 place(struct arena *a, const char *client, const char *path, size_t *len)
 {
-	uint64_t n = strlen(client), m = strlen(path);
-	unsigned char *p;
+	uint64_t n = strlen(client);
+	struct buf b;
 	int i;
 
-	*len = 8 + n + m;
-	p = arena_alloc(a, *len);
-	if (p == NULL)
-		return NULL;
+	buf_init(&b, a, n + strlen(path) + 16);
 	for (i = 0; i < 8; i++)
-		p[i] = (unsigned char)(n >> (8 * i));
-	memcpy(p + 8, client, n);
-	memcpy(p + 8 + n, path, m);
-	return p;
+		buf_char(&b, (char)(n >> (8 * i)));
+	buf_add(&b, client, n);
+	buf_str(&b, path);
+	*len = b.len;
+	return buf_ok(&b) ? b.p : NULL;
 }
 
 const char *
@@ -194,7 +192,7 @@ seal_close_value(const struct seal *s, struct arena *a, const char *client,
     const char *path, const char *value, size_t len)
 {
 	size_t ad_len, n = HEAD_LEN + len + TAG_LEN, text_len;
-	unsigned char *ad = place(a, client, path, &ad_len);
+	const char *ad = place(a, client, path, &ad_len);
 	unsigned char *box = arena_alloc(a, n);
 	char *text;
 
@@ -205,8 +203,8 @@ seal_close_value(const struct seal *s, struct arena *a, const char *client,
 	memcpy(box, s->keys[0].name, NAME_LEN);
 	randombytes_buf(box + NAME_LEN, NONCE_LEN);
 	(void)crypto_aead_xchacha20poly1305_ietf_encrypt(box + HEAD_LEN, NULL,
-	    (const unsigned char *)value, len, ad, ad_len, NULL, box + NAME_LEN,
-	    s->keys[0].key);
+	    (const unsigned char *)value, len, (const unsigned char *)ad,
+	    ad_len, NULL, box + NAME_LEN, s->keys[0].key);
 	return sodium_bin2base64(
 	    text, text_len, box, n, sodium_base64_VARIANT_ORIGINAL);
 }
@@ -230,7 +228,8 @@ enum err
 seal_open_value(const struct seal *s, struct arena *a, const char *client,
     const char *path, const char *text, const char **value, size_t *len)
 {
-	unsigned char *ad, *box, *out;
+	unsigned char *box, *out;
+	const char *ad;
 	size_t ad_len, n, i;
 
 	if ((box = unwrap(a, text, &n)) == NULL)
@@ -242,8 +241,8 @@ seal_open_value(const struct seal *s, struct arena *a, const char *client,
 	for (i = 0; i < s->n; i++) {
 		if (memcmp(box, s->keys[i].name, NAME_LEN) != 0 ||
 		    crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL,
-			box + HEAD_LEN, n - HEAD_LEN, ad, ad_len,
-			box + NAME_LEN, s->keys[i].key) != 0)
+			box + HEAD_LEN, n - HEAD_LEN, (const unsigned char *)ad,
+			ad_len, box + NAME_LEN, s->keys[i].key) != 0)
 			continue;
 		*len = n - HEAD_LEN - TAG_LEN;
 		out[*len] = '\0';

@@ -57,7 +57,7 @@ put_double(struct buf *b, double d)
 			break;
 	}
 	(void)snprintf(text, sizeof(text), "%.*e", digits - 1, d);
-	places = digits - 1 - atoi(strchr(text, 'e') + 1);
+	places = digits - 1 - (int)strtol(strchr(text, 'e') + 1, NULL, 10);
 	buf_printf(b, "%.*f", places > 1 ? places : 1, d);
 }
 
@@ -95,7 +95,7 @@ put_percentiles(struct buf *b, const int64_t *v, size_t n)
 static enum err
 put_queue(struct db_conn *c, struct buf *b, const char *queue)
 {
-	int64_t v[KEPT];
+	int64_t v[KEPT] = {0};
 	struct db_stmt *s;
 	size_t n = 0;
 	enum err e;

@@ -23,9 +23,9 @@ Test(test_queue, is_advertised_with_a_description)
 			fmt("{\"%s\":\"first\",\"%s\":\"\"}", q, r)),
 	    200, "OK");
 	expect_text(
-	    post("/v1/agents/queues", fmt("{\"%s\":\"f\\u00fcr alle\"}", q)),
+	    post("/v1/agents/queues", fmt("{\"%s\":\"Gr\\u00fc\\u00dfe\"}", q)),
 	    200, "OK");
-	expect_member(get("/v1/agents/queues"), q, "f\303\274r alle");
+	expect_member(get("/v1/agents/queues"), q, "Gr\303\274\303\237e");
 	expect_member(get("/v1/agents/queues"), r, "");
 	expect_text(post("/v1/agents/queues", "{}"), 200, "OK");
 	expect_text(post("/v1/agents/queues", NULL), 200, "OK");

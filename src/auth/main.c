@@ -1,4 +1,4 @@
-/* tf-auth: /v1/oauth2/…, /v1/client-permissions/…, /v1/secrets/…, /oidc/…, /auth/…. */
+/* tf-auth: /v1/oauth2/…, /v1/client-permissions/…, /v1/secrets/…. */
 
 #include "app.h"
 #include "routes.h"

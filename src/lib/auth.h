@@ -52,12 +52,8 @@ struct auth_denial {
 bool auth_check(const struct auth_ask *ask, struct arena *a,
     struct auth_caller *caller, struct auth_denial *denial);
 
-/* ANONYMOUS_ROLES as a set of enum role; none unless set where people sign in by
- * OIDC. */
+/* ANONYMOUS_ROLES as a set of enum role. */
 unsigned auth_anonymous(const struct conf *c);
-
-/* True if sign-in by OIDC is configured. */
-bool auth_has_oidc(const struct conf *c);
 
 /* The role called name in any case of letters, or 0. */
 unsigned auth_role(const char *name);

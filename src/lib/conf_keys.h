@@ -91,11 +91,3 @@ CONF_ENUM(WEBHOOK_URL, CONF_STR, "''", 0, 4000, NULL,
     "no webhooks.")
 CONF_ENUM(WEBHOOK_AUTH, CONF_STR, "''", 0, 4096, NULL,
     "The bearer token that webhooks are called with. Empty: none.")
-CONF_ENUM(OIDC_PROVIDER_ISSUER, CONF_STR, "''", 0, 4000, NULL,
-    "The issuer of the OpenID Connect provider. Empty: no sign-in by OIDC.")
-CONF_ENUM(OIDC_CLIENT_ID, CONF_STR, "''", 0, 4000, NULL,
-    "The id under which the provider knows this server.")
-CONF_ENUM(OIDC_CLIENT_SECRET, CONF_STR, "''", 0, 4096, NULL,
-    "The secret that goes with it. Empty: a public client.")
-CONF_ENUM(WEB_SECRET_KEY, CONF_STR, "''", 0, 4096, NULL,
-    "The key that cookies of the browser are signed with.")

@@ -177,8 +177,8 @@ svc_close(struct svc *s)
 static enum err
 check_keys(const struct conf *conf, struct conf_fault *f)
 {
-	static const enum conf_id keys[] = {CONF_JWT_SIGNING_KEY,
-	    CONF_JWT_SIGNING_KEY_OLD, CONF_WEB_SECRET_KEY};
+	static const enum conf_id keys[] = {
+	    CONF_JWT_SIGNING_KEY, CONF_JWT_SIGNING_KEY_OLD};
 	size_t i, len;
 
 	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {

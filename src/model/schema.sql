@@ -185,13 +185,6 @@ CREATE INDEX refresh_token_client ON refresh_token (client);
 CREATE INDEX refresh_token_used ON refresh_token (last_used_at);
 CREATE INDEX refresh_token_expires ON refresh_token (expires_at);
 
--- Sign-ins by device that have begun.
-CREATE TABLE device_code (
-  request_id TEXT PRIMARY KEY,
-  code TEXT NOT NULL,
-  expires_at INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-
 -- What jobs are told at hand-out.
 CREATE TABLE secret (
   client TEXT NOT NULL,

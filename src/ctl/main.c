@@ -28,7 +28,7 @@ static const struct ctl_group *const groups[] = {
 
 #define N_GROUPS (sizeof(groups) / sizeof(groups[0]))
 
-static void
+__attribute__((format(printf, 2, 0))) static void
 say(const char *help, const char *fmt, va_list ap)
 {
 	(void)fprintf(stderr, NAME ": ");

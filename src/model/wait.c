@@ -19,8 +19,8 @@ static const char *const sql[] = {
     [SQL_PUT] = "INSERT INTO queue_wait (queue, slot, seconds) "
 		"VALUES ($1, $2, $3) ON CONFLICT (queue, slot) "
 		"DO UPDATE SET seconds = excluded.seconds",
-    [SQL_SAMPLES] = "SELECT seconds FROM queue_wait WHERE queue = $1 "
-		    "ORDER BY seconds",
+    [SQL_SAMPLES] = ("SELECT seconds FROM queue_wait WHERE queue = $1 "
+		     "ORDER BY seconds"),
     [SQL_QUEUES] = "SELECT queue FROM queue_wait_next ORDER BY queue",
 };
 

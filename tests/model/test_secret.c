@@ -139,6 +139,7 @@ Test(secret, is_sealed_anew_with_another_key)
 	cr_assert_eq(
 	    conf_parse(&conf, "t", text, sizeof(text) - 1, &fault), ERR_OK);
 	cr_assert_eq(seal_open(&f.svc.seal, conf, &fault), ERR_OK);
+	conf_free(conf);
 	cr_expect_not_null(strstr(told("p7"), "value"));
 	do {
 		cr_assert_eq(secret_rotate(&f.svc, &after, &n, &lost), ERR_OK);

@@ -65,10 +65,13 @@ basic(const char *scheme, const char *id, const char *secret)
 {
 	const char *text = fmt("%s:%s", id, secret);
 	unsigned char *out = calloc(2, strlen(text) + 4);
+	const char *header;
 
 	(void)EVP_EncodeBlock(
 	    out, (const unsigned char *)text, (int)strlen(text));
-	return fmt("Authorization: %s%s", scheme, (char *)out);
+	header = fmt("Authorization: %s%s", scheme, (char *)out);
+	free(out);
+	return header;
 }
 
 static const struct answer *
@@ -138,7 +141,7 @@ in_store(const char *sql)
 static const char *
 claims_of(const struct answer *a)
 {
-	const char *token = member(a, "access_token"), *dot;
+	const char *token = member(a, "access_token"), *dot, *kept;
 	unsigned char *out;
 	char *part;
 	size_t i, n;
@@ -154,7 +157,10 @@ claims_of(const struct answer *a)
 	while (n % 4 != 0)
 		part[n++] = '=';
 	(void)EVP_DecodeBlock(out, (unsigned char *)part, (int)n);
-	return (char *)out;
+	kept = fmt("%s", (char *)out);
+	free(part);
+	free(out);
+	return kept;
 }
 
 Test(test_client, logs_in_and_uses_its_token)

@@ -72,6 +72,8 @@ expect_secrets(const struct answer *a, const char *json)
 	    "%s", a->body);
 	want = json_tokener_parse(json);
 	cr_expect(json_object_equal(want, secrets), "%s", a->body);
+	(void)json_object_put(want);
+	(void)json_object_put(o);
 }
 
 static void
@@ -314,4 +316,5 @@ Test(test_secret, does_not_stand_in_the_store_as_it_is)
 	cr_assert(n > 0 && n < 1 << 26);
 	cr_expect_null(memmem(buf, n, value, strlen(value)));
 	cr_expect_not_null(memmem(buf, n, c, strlen(c)));
+	free(buf);
 }

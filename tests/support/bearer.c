@@ -14,6 +14,7 @@ static const char *
 base64url(const void *p, size_t len)
 {
 	char *text = malloc(len * 2 + 8);
+	const char *kept;
 	int i, n = EVP_EncodeBlock((unsigned char *)text, p, (int)len);
 
 	for (i = 0; i < n; i++) {
@@ -24,7 +25,9 @@ base64url(const void *p, size_t len)
 		else if (text[i] == '=')
 			text[i] = '\0';
 	}
-	return text;
+	kept = fmt("%s", text);
+	free(text);
+	return kept;
 }
 
 const char *

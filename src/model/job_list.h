@@ -15,8 +15,6 @@
 
 #define JOB_LIST_TAGS_MAX 100
 
-enum job_list_active { JOB_LIST_ANY_STATE, JOB_LIST_ACTIVE };
-
 struct job_list {
 	/* What is sought. */
 	const char *queue; /* NULL: any */

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "body.h"
 #include "clock.h"
-#include "field.h"
 #include "jwt.h"
 #include "login.h"
 #include "routes.h"
@@ -153,40 +153,6 @@ oauth2_token(struct worker *w, struct req *r)
 	}
 }
 
-/* {"refresh_token": …}; NULL after the reply has been sent. */
-static const char *
-read_refresh(struct req *r)
-{
-	const struct js_member *m;
-	const char *token = NULL, *why = FIELD_MISSING;
-	struct js_doc doc;
-	struct faults f;
-	size_t i, len = 0;
-	enum err e;
-
-	faults_init(&f, r->arena);
-	if ((e = req_json_object(r, &doc, &f)) != ERR_OK) {
-		if (e != ERR_INVALID)
-			(void)reply_err(r, e);
-		return NULL;
-	}
-	for (i = 0; i < doc.n_members; i++)
-		if (strcmp(doc.members[i].key, "refresh_token") != 0)
-			faults_add(&f, FIELD_UNKNOWN, doc.members[i].key, NULL);
-	if ((m = js_find(&doc, "refresh_token")) != NULL)
-		why = field_string(&doc, m, &token, &len);
-	if (why == NULL && len == 0)
-		why = "Shorter than minimum length 1.";
-	if (why != NULL)
-		faults_add(&f, why, "refresh_token", NULL);
-	if (token == NULL || faults_any(&f)) {
-		(void)reply_faults(r, &f);
-		return NULL;
-	}
-	/* With a NUL in it, it would be looked up by its begin. */
-	return strlen(token) == len ? token : "";
-}
-
 static int
 reply_reuse(
     struct req *r, const char *client, const char *what, const char *message)
@@ -214,7 +180,7 @@ oauth2_refresh(struct worker *w, struct req *r)
 	/* Parse. */
 	if (w->svc->jwt == NULL)
 		return reply_no_key(r);
-	if ((token = read_refresh(r)) == NULL) {
+	if ((token = body_string(r, "refresh_token", 1)) == NULL) {
 		seclog(r, "authn_login_fail:unknown",
 		    "Refresh refused: no refresh token came");
 		return r->status;
@@ -249,7 +215,7 @@ oauth2_revoke(struct worker *w, struct req *r)
 	const char *token;
 	enum err e;
 
-	if ((token = read_refresh(r)) == NULL)
+	if ((token = body_string(r, "refresh_token", 1)) == NULL)
 		return r->status;
 	e = token_revoke(w->svc, token);
 	if (e == ERR_NOTFOUND)

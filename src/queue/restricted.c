@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "field.h"
+#include "body.h"
 #include "queue.h"
 #include "routes.h"
 
@@ -33,36 +33,6 @@ restricted_get(struct worker *w, struct req *r)
 	return e == ERR_OK ? reply_json(r, 200, json, len) : reply_err(r, e);
 }
 
-/* {"client_id": …}; NULL after the reply. */
-static const char *
-read_client(struct req *r)
-{
-	const struct js_member *m;
-	const char *id = NULL, *why = FIELD_MISSING;
-	struct js_doc doc;
-	struct faults f;
-	size_t i, len = 0;
-	enum err e;
-
-	faults_init(&f, r->arena);
-	if ((e = req_json_object(r, &doc, &f)) != ERR_OK) {
-		if (e != ERR_INVALID)
-			(void)reply_err(r, e);
-		return NULL;
-	}
-	for (i = 0; i < doc.n_members; i++)
-		if (strcmp(doc.members[i].key, "client_id") != 0)
-			faults_add(&f, FIELD_UNKNOWN, doc.members[i].key, NULL);
-	if ((m = js_find(&doc, "client_id")) != NULL)
-		why = field_string(&doc, m, &id, &len);
-	if (why != NULL)
-		faults_add(&f, why, "client_id", NULL);
-	if (!faults_any(&f))
-		return id;
-	(void)reply_faults(r, &f);
-	return NULL;
-}
-
 static int
 reply_queue_fault(struct req *r, const char *why)
 {
@@ -80,7 +50,7 @@ restricted_post(struct worker *w, struct req *r)
 	enum err failure;
 
 	/* Parse and check. */
-	if ((client = read_client(r)) == NULL)
+	if ((client = body_string(r, "client_id", 0)) == NULL)
 		return r->status;
 	if (client[0] == '\0')
 		return reply_message(r, 400, "Error: Missing client ID.");
@@ -113,7 +83,7 @@ restricted_delete(struct worker *w, struct req *r)
 	size_t len;
 
 	/* Parse and check. */
-	if ((client = read_client(r)) == NULL)
+	if ((client = body_string(r, "client_id", 0)) == NULL)
 		return r->status;
 	e = restricted_read(w->svc, r->arena, r->params[0], &json, &len);
 	if (e == ERR_NOTFOUND)

@@ -12,6 +12,7 @@
 #include "blob_tree.h"
 #include "clock.h"
 #include "log.h"
+#include "secret.h"
 
 #define BATCH 32
 /* Batches of each kind in one round. */
@@ -291,8 +292,12 @@ give_up_change(struct db_conn *c, void *arg)
 		db_end(st);
 	if (e == ERR_NOTFOUND)
 		e = ERR_OK;
-	for (i = 0; i < g->found && e == ERR_OK; i++)
+	for (i = 0; i < g->found && e == ERR_OK; i++) {
 		e = give_up(c, g, &ids[i]);
+		/* It has ended, so its ephemeral secrets are gone too. */
+		if (e == ERR_OK)
+			e = secret_spend(c, ids[i].text);
+	}
 	return e;
 }
 

@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "fixture.h"
+#include "retention.h"
 #include "seal.h"
 #include "secret.h"
 
@@ -187,4 +188,48 @@ Test(secret, rotation_sees_each_once_whichever_key_is_new)
 		cr_expect_eq(n, 2, "%lld", (long long)n);
 	}
 	cr_expect_eq(lost, 0);
+}
+
+static bool
+never(void)
+{
+	return false;
+}
+
+Test(secret, that_is_ephemeral_ends_with_a_job_that_is_given_up)
+{
+	static const char body[] = "{\"test_data\":{\"attachments\":[],"
+				   "\"secrets\":{\"S\":\"once\"}}}";
+	const char *paths[] = {"once"};
+	const struct auth_caller owner = {.token = true, .client_id = "c"};
+	const struct secret_new once = {.client = "c",
+	    .path = "once",
+	    .value = "v",
+	    .len = 1,
+	    .ephemeral = true};
+	struct job_new job = {
+	    .queue = "q",
+	    .secrets = true,
+	    .secret_paths = paths,
+	    .n_secret_paths = 1,
+	    .attachments = true,
+	    .body = body,
+	    .body_len = sizeof(body) - 1,
+	};
+	struct job_refusal more;
+	struct retention *r;
+
+	clock_set_for_test(1000000);
+	id_make(&job.id);
+	cr_assert_eq(secret_put(&f.svc, f.arena, &once), ERR_OK);
+	cr_assert_eq(
+	    job_submit(&f.svc, f.arena, &job, &owner, "", &more), JOB_OK);
+	cr_assert_eq(retention_open(&r, &f.svc), ERR_OK);
+	retention_tick(r, never);
+	cr_expect_not_null(strstr(told("once"), "\"v\""));
+	clock_set_for_test(1000000 + INT64_C(86400000) + 1000);
+	retention_tick(r, never);
+	cr_expect_str_eq(fixture_job(&f, &job.id).state, JOB_CANCELLED);
+	cr_expect_null(strstr(told("once"), "\"v\""));
+	retention_close(r);
 }

@@ -152,6 +152,8 @@ equal "but not where it need not" 200 "$(send "$hook/direct")"
 equal "the address is then a path" /direct "$(last path)"
 stop direct
 
+# Should it start all the same, it is stopped with the others.
+instances="$instances bad"
 "$top/spawn/up" --no-install --port 0 --dir "$scratch/bad" \
 	--set WEBHOOK_URL=ftp://hook.example >"$scratch/bad.up" 2>&1
 equal "an address that cannot be called refuses the start" 1 $?

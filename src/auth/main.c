@@ -1,4 +1,4 @@
-/* tf-auth: /v1/oauth2/…, /v1/client-permissions/…, /v1/secrets/…. */
+/* tf-auth: /v1/oauth2/…, /v1/client-permissions/…, /v1/secrets/…, /oidc/…, /auth/…. */
 
 #include "app.h"
 #include "routes.h"
@@ -11,7 +11,7 @@ main(int argc, char **argv)
 	    .name = "tf-auth",
 	    .routes = &auth_routes,
 	    .workers = 64,
-	    .needs = SVC_DB | SVC_SEAL,
+	    .needs = SVC_DB | SVC_SEAL | SVC_OIDC,
 	    .schema = &model_schema,
 	    .background = auth_background,
 	};

@@ -11,15 +11,15 @@ static int
 pass_on(struct worker *w, struct req *r, const struct event_report *report)
 {
 	const char *bearer = conf_str(w->svc->conf, CONF_WEBHOOK_AUTH);
-	struct webhook_answer a;
+	struct fetch_answer a;
 
 	switch (webhook_put(
 	    r->arena, report->webhook, bearer, report->json, report->len, &a)) {
-	case WEBHOOK_TIMEOUT:
+	case FETCH_TIMEOUT:
 		return reply_message(r, 504, "Webhook Timeout");
-	case WEBHOOK_UNREACHABLE:
+	case FETCH_UNREACHABLE:
 		return reply_message(r, 502, "Webhook unreachable");
-	case WEBHOOK_NO_MEMORY:
+	case FETCH_NO_MEMORY:
 		return reply_err(r, ERR_NOMEM);
 	default:
 		break;

@@ -187,12 +187,22 @@ auth_check(const struct auth_ask *ask, struct arena *a,
 	return check_token(ask, a, token, caller, denial);
 }
 
+bool
+auth_has_oidc(const struct conf *c)
+{
+	return conf_str(c, CONF_OIDC_PROVIDER_ISSUER)[0] != '\0' &&
+	       conf_str(c, CONF_OIDC_CLIENT_ID)[0] != '\0' &&
+	       conf_str(c, CONF_WEB_SECRET_KEY)[0] != '\0';
+}
+
 unsigned
 auth_anonymous(const struct conf *c)
 {
 	unsigned roles = 0;
 	size_t i;
 
+	if (auth_has_oidc(c) && !conf_is_set(c, CONF_ANONYMOUS_ROLES))
+		return 0;
 	for (i = 0; i < N_ROLES; i++)
 		if (conf_has_word(c, CONF_ANONYMOUS_ROLES, role_names[i].name))
 			roles |= role_names[i].role;

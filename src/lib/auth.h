@@ -52,7 +52,12 @@ struct auth_denial {
 bool auth_check(const struct auth_ask *ask, struct arena *a,
     struct auth_caller *caller, struct auth_denial *denial);
 
-/* ANONYMOUS_ROLES as a set of enum role. */
+/* True if people sign in by OIDC: OIDC_PROVIDER_ISSUER, OIDC_CLIENT_ID and WEB_SECRET_KEY are
+ * all set. */
+bool auth_has_oidc(const struct conf *c);
+
+/* ANONYMOUS_ROLES as a set of enum role; none, unless it is set, where people sign in by
+ * OIDC. */
 unsigned auth_anonymous(const struct conf *c);
 
 /* The role called name in any case of letters, or 0. */

@@ -366,6 +366,10 @@ set_from_env(
 static const enum conf_id plain_names[] = {
     CONF_JWT_SIGNING_KEY,
     CONF_JWT_LEEWAY,
+    CONF_OIDC_CLIENT_ID,
+    CONF_OIDC_CLIENT_SECRET,
+    CONF_OIDC_PROVIDER_ISSUER,
+    CONF_WEB_SECRET_KEY,
     CONF_WEBHOOK_URL,
     CONF_WEBHOOK_AUTH,
 };

@@ -91,3 +91,17 @@ CONF_ENUM(WEBHOOK_URL, CONF_STR, "''", 0, 4000, NULL,
     "no webhooks.")
 CONF_ENUM(WEBHOOK_AUTH, CONF_STR, "''", 0, 4096, NULL,
     "The bearer token that webhooks are called with. Empty: none.")
+CONF_ENUM(OIDC_PROVIDER_ISSUER, CONF_STR, "''", 0, 4000, NULL,
+    "The issuer of the OpenID Connect provider that people sign in with. "
+    "Empty, "
+    "or OIDC_CLIENT_ID or WEB_SECRET_KEY empty: there is no sign-in by OIDC.")
+CONF_ENUM(OIDC_CLIENT_ID, CONF_STR, "''", 0, 4000, NULL,
+    "The id under which the provider knows this server.")
+CONF_ENUM(OIDC_CLIENT_SECRET, CONF_STR, "''", 0, 4096, NULL,
+    "The secret that goes with OIDC_CLIENT_ID. Empty: a public client.")
+CONF_ENUM(WEB_SECRET_KEY, CONF_STR, "''", 0, 4096, NULL,
+    "The key that cookies of browsers are signed with.")
+CONF_ENUM(PUBLIC_URL, CONF_STR, "''", 0, 4000, NULL,
+    "The address under which browsers reach this server, without a path. "
+    "Empty: "
+    "as each request names it.")

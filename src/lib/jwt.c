@@ -1,20 +1,18 @@
 /*
  * Access tokens as compact JWS (RFC 7515, section 3.1) with HS256.  The keys are
  * prepared at start: a token costs one copy of a context, and no key schedule.
- * What a caller sent is read with strict base64url (no padding, no bits left over),
- * so that one token has one spelling.
  */
 
 #include "jwt.h"
 
-#include <math.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "js.h"
+#include "b64url.h"
+#include "jws.h"
 #include "log.h"
 
 #define MAC_LEN 32
@@ -25,15 +23,6 @@ struct jwt_keys {
 	EVP_MAC_CTX *ring[RING_MAX]; /* the first one signs */
 	size_t n;
 	double leeway_s;
-};
-
-/* A token taken apart. */
-struct parts {
-	const char *signed_text; /* header and payload, as they were signed */
-	size_t signed_len;
-	struct js_doc header, payload;
-	const char *mac;
-	size_t mac_len;
 };
 
 static const char header_text[] = "{\"alg\":\"HS256\",\"typ\":\"JWT\"}";
@@ -125,68 +114,6 @@ mac_of(const EVP_MAC_CTX *key, const char *text, size_t len,
 	return good;
 }
 
-/* Append n bytes in base64url without padding (RFC 4648, section 5). */
-static void
-put_base64(struct buf *b, const void *p, size_t n)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno"
-				     "pqrstuvwxyz0123456789-_";
-	const unsigned char *s = p;
-	unsigned bits = 0, have = 0;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		bits = (bits << 8 | s[i]) & 0xffff;
-		for (have += 8; have >= 6; have -= 6)
-			buf_char(b, digits[bits >> (have - 6) & 63]);
-	}
-	if (have > 0)
-		buf_char(b, digits[bits << (6 - have) & 63]);
-}
-
-static int
-base64_value(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '-' ? 62 : c == '_' ? 63 : -1;
-}
-
-/* The bytes that the len characters at s stand for, and a NUL behind them. */
-static enum err
-get_base64(struct arena *a, const char *s, size_t len, const char **out,
-    size_t *out_len)
-{
-	unsigned bits = 0, have = 0;
-	size_t i, n = 0;
-	char *p;
-	int v;
-
-	if (len % 4 == 1)
-		return ERR_INVALID;
-	if ((p = arena_alloc(a, len / 4 * 3 + 3)) == NULL)
-		return ERR_NOMEM;
-	for (i = 0; i < len; i++) {
-		if ((v = base64_value(s[i])) == -1)
-			return ERR_INVALID;
-		bits = (bits << 6 | (unsigned)v) & 0xffff;
-		if ((have += 6) < 8)
-			continue;
-		have -= 8;
-		p[n++] = (char)(unsigned char)(bits >> have & 0xff);
-	}
-	if ((bits & ((1U << have) - 1)) != 0)
-		return ERR_INVALID;
-	p[n] = '\0';
-	*out = p;
-	*out_len = n;
-	return ERR_OK;
-}
-
 enum err
 jwt_sign(const struct jwt_keys *k, struct arena *a, const char *permissions,
     size_t len, int64_t now_ms, const char **token)
@@ -203,14 +130,14 @@ jwt_sign(const struct jwt_keys *k, struct arena *a, const char *permissions,
 	buf_add(&claims, permissions, len);
 	buf_char(&claims, '}');
 	buf_init(&out, a, claims.len * 3 / 2 + 128);
-	put_base64(&out, header_text, sizeof(header_text) - 1);
+	b64url_put(&out, header_text, sizeof(header_text) - 1);
 	buf_char(&out, '.');
-	put_base64(&out, claims.p, claims.len);
+	b64url_put(&out, claims.p, claims.len);
 	if (!buf_ok(&claims) || !buf_ok(&out) ||
 	    !mac_of(k->ring[0], out.p, out.len, mac))
 		return ERR_NOMEM;
 	buf_char(&out, '.');
-	put_base64(&out, mac, sizeof(mac));
+	b64url_put(&out, mac, sizeof(mac));
 	*token = out.p;
 	return buf_ok(&out) ? ERR_OK : ERR_NOMEM;
 }
@@ -222,111 +149,38 @@ refuse(struct jwt_fault *f, int status, const char *message)
 	return ERR_INVALID;
 }
 
-/* One of the first two parts: base64url of a JSON object. */
-static enum err
-get_object(struct arena *a, const char *s, size_t len, struct js_doc *doc)
-{
-	struct js_fault where;
-	const char *text;
-	size_t n;
-	enum err e;
-
-	if ((e = get_base64(a, s, len, &text, &n)) != ERR_OK ||
-	    (e = js_scan(doc, a, text, n, &where)) != ERR_OK)
-		return e;
-	return doc->kind == JS_OBJECT ? ERR_OK : ERR_INVALID;
-}
-
-static enum err
-take_apart(struct arena *a, const char *token, size_t len, struct parts *p)
-{
-	const char *end = token + len, *dot[2];
-	enum err e;
-
-	dot[0] = memchr(token, '.', len);
-	if (dot[0] == NULL)
-		return ERR_INVALID;
-	dot[1] = memchr(dot[0] + 1, '.', (size_t)(end - dot[0] - 1));
-	if (dot[1] == NULL)
-		return ERR_INVALID;
-	p->signed_text = token;
-	p->signed_len = (size_t)(dot[1] - token);
-	e = get_object(a, token, (size_t)(dot[0] - token), &p->header);
-	if (e == ERR_OK)
-		e = get_object(
-		    a, dot[0] + 1, (size_t)(dot[1] - dot[0] - 1), &p->payload);
-	/* A third dot is no character of base64url. */
-	if (e == ERR_OK)
-		e = get_base64(a, dot[1] + 1, (size_t)(end - dot[1] - 1),
-		    &p->mac, &p->mac_len);
-	return e;
-}
-
 static bool
 is_string(const struct js_member *m)
 {
 	return m != NULL && m->kind == JS_STRING;
 }
 
-/*
- * HS256 and nothing else, whatever the token asks for.  Extensions that must be
- * understood (RFC 7515, section 4.1.11) we do not understand; nor a payload that is
- * not encoded (RFC 7797).
- */
+/* HS256 and nothing else, whatever the token asks for. */
 static enum err
-judge_header(struct arena *a, const struct js_doc *h, struct jwt_fault *f)
+judge_header(struct arena *a, const struct jws *t, struct jwt_fault *f)
 {
-	const struct js_member *alg = js_find(h, "alg"),
-			       *kid = js_find(h, "kid");
-	const char *name;
-	size_t len;
+	const char *alg;
+	enum err e;
 
-	if (!is_string(alg) || (kid != NULL && kid->kind != JS_STRING) ||
-	    js_find(h, "crit") != NULL || js_find(h, "b64") != NULL)
+	e = jws_algorithm(t, a, &alg);
+	if (e == ERR_INVALID || (e == ERR_OK && strcmp(alg, "HS256") != 0))
 		return refuse(f, 403, bad_token);
-	if ((name = js_string(a, alg, &len)) == NULL)
-		return ERR_NOMEM;
-	if (len != 5 || memcmp(name, "HS256", 5) != 0)
-		return refuse(f, 403, bad_token);
-	return ERR_OK;
+	return e;
 }
 
 static enum err
-judge_mac(const struct jwt_keys *k, const struct parts *p, struct jwt_fault *f)
+judge_mac(const struct jwt_keys *k, const struct jws *t, struct jwt_fault *f)
 {
 	unsigned char mac[MAC_LEN];
 	size_t i;
 
-	for (i = 0; k != NULL && p->mac_len == MAC_LEN && i < k->n; i++) {
-		if (!mac_of(k->ring[i], p->signed_text, p->signed_len, mac))
+	for (i = 0; k != NULL && t->signature_len == MAC_LEN && i < k->n; i++) {
+		if (!mac_of(k->ring[i], t->signed_text, t->signed_len, mac))
 			return ERR_NOMEM;
-		if (CRYPTO_memcmp(mac, p->mac, MAC_LEN) == 0)
+		if (CRYPTO_memcmp(mac, t->signature, MAC_LEN) == 0)
 			return ERR_OK;
 	}
 	return refuse(f, 403, "Invalid Token signature");
-}
-
-/* The seconds of a claim: a number, or a string of an integer. */
-static bool
-seconds(struct arena *a, const struct js_member *m, double *out)
-{
-	const char *text = m->value.p, *digits;
-	size_t len = m->value.len;
-
-	if (m->kind == JS_STRING) {
-		if ((text = js_string(a, m, &len)) == NULL)
-			return false;
-		digits = text + strspn(text, "+-");
-		if (digits > text + 1 || *digits == '\0' ||
-		    strspn(digits, "0123456789") !=
-			len - (size_t)(digits - text))
-			return false;
-	} else if (m->kind != JS_NUMBER) {
-		return false;
-	}
-	/* Behind the number stands a comma, a brace, a space or a NUL. */
-	*out = trunc(strtod(text, NULL));
-	return isfinite(*out);
 }
 
 static enum err
@@ -355,15 +209,15 @@ judge_times(struct arena *a, const struct js_doc *c, double now, double leeway,
 	const struct js_member *nbf = js_find(c, "nbf");
 	double at;
 
-	if (!seconds(a, js_find(c, "iat"), &at))
+	if (!jws_seconds(a, js_find(c, "iat"), &at))
 		return refuse(f, 403, bad_token);
 	if (at > now + leeway)
 		return refuse(f, 401, "Token not yet valid");
-	if (nbf != NULL && !seconds(a, nbf, &at))
+	if (nbf != NULL && !jws_seconds(a, nbf, &at))
 		return refuse(f, 403, no_token);
 	if (nbf != NULL && at > now + leeway)
 		return refuse(f, 401, "Token not yet valid");
-	if (!seconds(a, js_find(c, "exp"), &at))
+	if (!jws_seconds(a, js_find(c, "exp"), &at))
 		return refuse(f, 403, no_token);
 	if (at <= now - leeway)
 		return refuse(f, 401, "Token has expired");
@@ -388,21 +242,21 @@ jwt_verify(const struct jwt_keys *k, struct arena *a, const char *token,
     size_t *permissions_len, struct jwt_fault *fault)
 {
 	const struct js_member *m;
-	struct parts p;
+	struct jws t;
 	const char *text;
 	enum err e;
 
-	e = take_apart(a, token, len, &p);
+	e = jws_read(&t, a, token, len);
 	if (e == ERR_INVALID)
 		return refuse(fault, 403, no_token);
-	if (e != ERR_OK || (e = judge_header(a, &p.header, fault)) != ERR_OK ||
-	    (e = judge_mac(k, &p, fault)) != ERR_OK ||
-	    (e = judge_required(a, &p.payload, fault)) != ERR_OK ||
-	    (e = judge_times(a, &p.payload, (double)now_ms / 1000, k->leeway_s,
+	if (e != ERR_OK || (e = judge_header(a, &t, fault)) != ERR_OK ||
+	    (e = judge_mac(k, &t, fault)) != ERR_OK ||
+	    (e = judge_required(a, &t.payload, fault)) != ERR_OK ||
+	    (e = judge_times(a, &t.payload, (double)now_ms / 1000, k->leeway_s,
 		 fault)) != ERR_OK ||
-	    (e = judge_rest(&p.payload, fault)) != ERR_OK)
+	    (e = judge_rest(&t.payload, fault)) != ERR_OK)
 		return e;
-	m = js_find(&p.payload, "permissions");
+	m = js_find(&t.payload, "permissions");
 	text = m != NULL ? arena_dup(a, m->value.p, m->value.len)
 			 : arena_dup(a, "{}", 2);
 	if (text == NULL)

@@ -9,8 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "auth.h"
 #include "log.h"
-#include "webhook.h"
+#include "uri.h"
 
 #define READERS_MIN 2
 #define READERS_MAX 8
@@ -129,6 +130,9 @@ open_all(struct svc *s, const struct db_schema *schema, unsigned needs,
 		return e;
 	if ((e = jwt_keys_open(&s->jwt, s->conf)) != ERR_OK)
 		return e;
+	if ((needs & SVC_OIDC) != 0 &&
+	    (e = oidc_open(&s->oidc, s->conf)) != ERR_OK)
+		return e;
 	if ((needs & SVC_SEAL) != 0 && (e = open_seal(s)) != ERR_OK)
 		return e;
 	uri = malloc(sizeof(*uri));
@@ -166,6 +170,7 @@ svc_close(struct svc *s)
 		db_close(s->db);
 	if (s->blob != NULL)
 		blob_close(s->blob);
+	oidc_free(s->oidc);
 	seal_free(s->seal);
 	seen_close(s->seen);
 	jwt_keys_free(s->jwt);
@@ -177,8 +182,8 @@ svc_close(struct svc *s)
 static enum err
 check_keys(const struct conf *conf, struct conf_fault *f)
 {
-	static const enum conf_id keys[] = {
-	    CONF_JWT_SIGNING_KEY, CONF_JWT_SIGNING_KEY_OLD};
+	static const enum conf_id keys[] = {CONF_JWT_SIGNING_KEY,
+	    CONF_JWT_SIGNING_KEY_OLD, CONF_WEB_SECRET_KEY};
 	size_t i, len;
 
 	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
@@ -188,6 +193,32 @@ check_keys(const struct conf *conf, struct conf_fault *f)
 			    "is shorter than 32 bytes",
 			    "make one: openssl rand -hex 32");
 	}
+	return ERR_OK;
+}
+
+/* Sign-in by OIDC, if there is any. */
+static enum err
+check_oidc(const struct conf *conf, struct conf_fault *f)
+{
+	const char *issuer = conf_str(conf, CONF_OIDC_PROVIDER_ISSUER);
+	const char *public = conf_str(conf, CONF_PUBLIC_URL);
+	size_t n = uri_origin(public);
+
+	if (issuer[0] != '\0' && uri_origin(issuer) == 0)
+		return conf_refuse(conf, CONF_OIDC_PROVIDER_ISSUER, f,
+		    "is no http or https address",
+		    "write OIDC_PROVIDER_ISSUER = 'https://host/', or leave "
+		    "it empty for no sign-in by OIDC");
+	if (public[0] != '\0' &&
+	    (n == 0 || strlen(public) > n + (public[n] == '/')))
+		return conf_refuse(conf, CONF_PUBLIC_URL, f,
+		    "is no http or https address without a path",
+		    "write PUBLIC_URL = 'https://host', or leave it empty");
+	if (auth_has_oidc(conf) &&
+	    conf_str(conf, CONF_JWT_SIGNING_KEY)[0] == '\0')
+		return conf_refuse(conf, CONF_JWT_SIGNING_KEY, f,
+		    "is empty, but sign-in by OIDC gives tokens",
+		    "make one: openssl rand -hex 32");
 	return ERR_OK;
 }
 
@@ -210,12 +241,13 @@ svc_check(const struct conf *conf, struct conf_fault *f)
 		    "is not sqlite: and an absolute path",
 		    "write STATE_URI = 'sqlite:/path/to/state.db' or leave it "
 		    "empty");
-	if (webhook[0] != '\0' && webhook_origin(webhook) == 0)
+	if (webhook[0] != '\0' && uri_origin(webhook) == 0)
 		return conf_refuse(conf, CONF_WEBHOOK_URL, f,
 		    "is no http or https address",
 		    "write WEBHOOK_URL = 'https://host:port/', or leave it "
 		    "empty for no webhooks");
-	if ((e = check_keys(conf, f)) != ERR_OK)
+	if ((e = check_keys(conf, f)) != ERR_OK ||
+	    (e = check_oidc(conf, f)) != ERR_OK)
 		return e;
 	uri = malloc(sizeof(*uri));
 	if (uri == NULL)

@@ -6,6 +6,7 @@
 #include "conf.h"
 #include "db.h"
 #include "jwt.h"
+#include "oidc.h"
 #include "seal.h"
 #include "seen.h"
 
@@ -17,7 +18,8 @@ enum svc_need {
 	SVC_BLOB = 1 << 1,
 	SVC_BROKER = 1 << 2,
 	SVC_SEAL = 1 << 3,
-	SVC_SEEN = 1 << 4
+	SVC_SEEN = 1 << 4,
+	SVC_OIDC = 1 << 5
 };
 
 struct svc {
@@ -27,6 +29,7 @@ struct svc {
 	struct broker *broker; /* NULL without one, or not needed here */
 	bool has_broker; /* AMQP_URI is not empty */
 	struct jwt_keys *jwt; /* NULL without a key: there are no tokens */
+	struct oidc *oidc; /* NULL without a provider, or not needed here */
 	struct seal *seal; /* NULL without a key, or not needed here */
 	struct seen *seen; /* NULL: not needed here */
 	bool has_secrets; /* there is a key for secrets */

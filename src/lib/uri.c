@@ -309,3 +309,19 @@ uri_cookie_quote(struct arena *a, const char *value)
 	buf_char(&b, '"');
 	return buf_ok(&b) ? b.p : NULL;
 }
+
+size_t
+uri_origin(const char *url)
+{
+	static const char *const schemes[] = {"http://", "https://"};
+	size_t i, n, host;
+
+	for (i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		n = strlen(schemes[i]);
+		if (strncasecmp(url, schemes[i], n) != 0)
+			continue;
+		host = strcspn(url + n, "/?#");
+		return host > 0 ? n + host : 0;
+	}
+	return 0;
+}

@@ -50,4 +50,8 @@ const char *uri_cookie(struct arena *a, const char *header, const char *name);
  * uri_cookie() reads it where it must be; NULL without memory. */
 const char *uri_cookie_quote(struct arena *a, const char *value);
 
+/* The bytes of scheme and authority at the start of url, if it is an http or https
+ * address with a host; else 0. */
+size_t uri_origin(const char *url);
+
 #endif /* !URI_H */

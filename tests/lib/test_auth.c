@@ -209,3 +209,18 @@ Test(auth, names_the_roles_upward_where_the_row_says_so)
 	expect_denial(
 	    403, "Specified action requires role: contributor, manager, admin");
 }
+
+Test(auth, closes_to_anonymous_callers_with_oidc_unless_told_otherwise)
+{
+	static const char oidc[] =
+	    "OIDC_CLIENT_ID = 'a'\nOIDC_PROVIDER_ISSUER = 'http://x'\n"
+	    "WEB_SECRET_KEY = '0123456789abcdef0123456789abcdef'\n";
+	char both[512];
+
+	jwt_keys_free(keys_of(oidc));
+	cr_expect_eq(auth_anonymous(conf), 0);
+	(void)strcpy(both, oidc);
+	(void)strcat(both, "ANONYMOUS_ROLES = 'agent'\n");
+	jwt_keys_free(keys_of(both));
+	cr_expect_eq(auth_anonymous(conf), ROLE_AGENT);
+}

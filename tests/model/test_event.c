@@ -140,8 +140,8 @@ Test(event, goes_to_the_origin_that_is_configured_alone)
 	for (i = 0; i < sizeof(other) / sizeof(other[0]); i++)
 		cr_expect_not(
 		    webhook_same_origin(other[i], base), "%s", other[i]);
-	cr_expect_eq(webhook_origin("ftp://h.example/"), 0);
-	cr_expect_eq(webhook_origin("http:///x"), 0);
+	cr_expect_eq(uri_origin("ftp://h.example/"), 0);
+	cr_expect_eq(uri_origin("http:///x"), 0);
 }
 
 Test(event, address_that_nobody_can_call_refuses_the_start)

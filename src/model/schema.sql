@@ -196,3 +196,16 @@ CREATE TABLE secret (
   PRIMARY KEY (client, path)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX secret_expires ON secret (expires_at) WHERE expires_at IS NOT NULL;
+
+-- VERSION 3
+
+-- Sign-ins by device that have begun.
+CREATE TABLE device_code (
+  request_id TEXT PRIMARY KEY,
+  code TEXT NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX device_code_expires ON device_code (expires_at);
+
+-- Who has not signed in for long.
+CREATE INDEX client_last_login ON client (last_login) WHERE sub IS NOT NULL;

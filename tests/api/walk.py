@@ -103,6 +103,7 @@ class Walk:
         self.servers = {}
         self.dirs = {}
         self.told = {}
+        self.slow = None
         self.doc = None
         self.got = set()
         self.failures = 0
@@ -116,6 +117,7 @@ class Walk:
                 break
             if len(words) == 3:
                 self.servers[words[0]] = Server(words[1])
+                self.told[words[0]] = words[1]
                 self.dirs[words[0]] = words[2]
             else:
                 self.told[words[0]] = words[1]
@@ -591,7 +593,11 @@ class Walk:
         for status in (200, 204, 302, 404, 418, 422, 502, 503):
             send(status, "/%d" % status)
         send(500, "/401")
-        send(504, "/hang")
+        # It takes three seconds, on a connection of its own.
+        self.servers["meanwhile"] = Server(self.told["main"])
+        self.slow = threading.Thread(target=send,
+                                     args=(504, "/hang", "meanwhile"))
+        self.slow.start()
         send(400, "/200", job="zz")
         send(404, "/200", job=str(uuid.uuid4()))
         send(403, "/200", hook="http://other.example")
@@ -756,6 +762,7 @@ class Walk:
                  self.nobody_there]
         for step in steps:
             step()
+        self.slow.join()
         self.complete()
         print("ok: %d answers were judged" % self.calls)
 

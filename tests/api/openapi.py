@@ -333,6 +333,8 @@ class Document:
         if listed is None:
             return ["%d is not listed" % answer.status]
         why = []
+        if answer.reason == "Other" and str(answer.status) in op.responses:
+            why.append("no reason phrase")
         for name, header in listed.get("headers", {}).items():
             header = self.schemas.resolve(header)
             value = answer.headers.get(name)
@@ -360,6 +362,7 @@ class Document:
 class Answer:
     def __init__(self, response, head=False):
         self.status = response.status
+        self.reason = response.reason
         self.headers = response.headers
         self.head = head
         self.body = response.read()

@@ -87,6 +87,24 @@ def form(name, data, *fields, filename="f"):
         "multipart/form-data; boundary=B"
 
 
+def changed(value):
+    """A body with one thing in it changed, in every way."""
+    if isinstance(value, dict):
+        yield dict(value, no_such_field=1)
+        for key, inner in value.items():
+            yield {k: v for k, v in value.items() if k != key}
+            for other in changed(inner):
+                yield dict(value, **{key: other})
+    elif isinstance(value, list):
+        yield value + value[:1]
+        for i, inner in enumerate(value):
+            for other in changed(inner):
+                yield value[:i] + [other] + value[i + 1:]
+    for other in (None, True, -1, 1.5, 10 ** 19, "", "x", "7", "a b", [], {}):
+        if other != value:
+            yield other
+
+
 def basic(client, secret):
     text = base64.b64encode(("%s:%s" % (client, secret)).encode()).decode()
     return [("Authorization", "Basic " + text)]
@@ -104,6 +122,7 @@ class Walk:
         self.dirs = {}
         self.told = {}
         self.slow = None
+        self.accepted = {}
         self.doc = None
         self.got = set()
         self.failures = 0
@@ -177,6 +196,10 @@ class Walk:
         self.judge(op, answer, want, query)
         if kind == "application/json" and value is not body:
             self.judge_body(op, answer, value, at)
+            if answer.status < 300:
+                kept = self.accepted.setdefault((op_id, at), (None, None, {}))
+                if len(str(value)) > len(str(kept[1])):
+                    self.accepted[op_id, at] = (who, value, holes)
         return answer
 
     def says(self, message, op_id, want, *args, **kwargs):
@@ -203,7 +226,8 @@ class Walk:
         if "application/json" not in op.body:
             return
         why = self.fits(op, value, at)
-        if answer.status < 300 and why:
+        # What is looked for only then has been read.
+        if (answer.status < 300 or answer.status in (404, 409)) and why:
             self.fail("%s accepts what the file forbids" % op.id, value, *why)
         if answer.message() == "Validation error" and not why:
             self.fail("%s refuses what the file allows" % op.id, value,
@@ -211,6 +235,8 @@ class Walk:
 
     def sql(self, at, *statements):
         store = sqlite3.connect(self.dirs[at] + "/data/state.db", timeout=10)
+        # Only the server checkpoints.
+        store.execute("PRAGMA wal_autocheckpoint = 0")
         with store:
             for s in statements:
                 store.execute(*s)
@@ -266,6 +292,11 @@ class Walk:
             allow = set(answer.headers.get("Allow", "").split(", "))
             if allow != wanted:
                 self.fail("405 of %s allows %s" % (op.path, wanted), allow)
+        if "OPTIONS" in wanted:
+            answer = self.servers[at].send("OPTIONS", op.target())
+            allow = set(answer.headers.get("Allow", "").split(", "))
+            if answer.status != 200 or allow != wanted:
+                self.fail("OPTIONS of %s" % op.path, answer, allow)
         if op.method == "GET" and "HEAD" in wanted:
             get = self.call(op.id, None, at=at)
             self.call(op.id, get.status, at=at, method="HEAD")
@@ -689,6 +720,15 @@ class Walk:
         self.call("endLogin", 302, at="oidc")
         self.call("logOut", 302, at="oidc")
 
+    def mutants(self):
+        """Bodies next to those that were accepted: the file and the server agree on each."""
+        n = 0
+        for (op_id, at), (who, value, holes) in list(self.accepted.items()):
+            for body in changed(value):
+                self.call(op_id, None, who, at=at, body=body, **holes)
+                n += 1
+        self.ok("of %d bodies the file knows which are accepted" % n, n > 500)
+
     # What a server that is not well answers; "bare" is given up here.
 
     def busy(self):
@@ -758,7 +798,7 @@ class Walk:
                  self.artifacts, self.results, self.agents, self.restricted,
                  self.tokens, self.clients,
                  lambda: self.events(hook, closed), self.off, self.device,
-                 self.browser, self.tokens_refused, self.busy, self.no_room,
+                 self.browser, self.tokens_refused, self.mutants, self.busy, self.no_room,
                  self.nobody_there]
         for step in steps:
             step()

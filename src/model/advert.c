@@ -13,6 +13,7 @@
 
 enum {
 	SQL_SAME,
+	SQL_SAME_IMAGES,
 	SQL_DESCRIBE,
 	SQL_SET_IMAGES,
 	SQL_LIST,
@@ -23,7 +24,9 @@ enum {
 };
 
 static const char *const sql[] = {
-    [SQL_SAME] = "SELECT 1 FROM queue WHERE name = $1 AND description = $2",
+    [SQL_SAME] = "SELECT 1 FROM queue WHERE name = $1 AND description = $2 "
+		 "AND advertised_at BETWEEN $3 AND $4",
+    [SQL_SAME_IMAGES] = "SELECT 1 FROM queue WHERE name = $1 AND images = $2",
     [SQL_DESCRIBE] = "UPDATE queue SET description = $2, advertised_at = $3 "
 		     "WHERE name = $1",
     [SQL_SET_IMAGES] = "UPDATE queue SET images = $2 WHERE name = $1",
@@ -35,7 +38,8 @@ static const char *const sql[] = {
 		  "WHERE name > $1 AND description IS NOT NULL "
 		  "ORDER BY name LIMIT $2",
     [SQL_SEEN] = "UPDATE queue SET advertised_at = $2 WHERE name = $1",
-    [SQL_HIDE] = "UPDATE queue SET description = NULL WHERE name = $1",
+    [SQL_HIDE] = "UPDATE queue SET description = NULL, advertised_at = NULL, "
+		 "images = NULL WHERE name = $1",
 };
 
 __attribute__((format(printf, 3, 4))) static void
@@ -159,7 +163,9 @@ advert_read_images(struct js_doc *doc, struct faults *f, struct adverts *out)
 
 struct putting {
 	const struct adverts *a;
+	bool images;
 	int64_t max;
+	int64_t max_age; /* ms; 0: none */
 	int64_t now;
 };
 
@@ -195,18 +201,29 @@ images_change(struct db_conn *c, void *arg)
 	return e;
 }
 
+/* A row if the store says it already: for a description at a time that may stay. */
+static enum err
+find_same(struct db_conn *c, const struct putting *p, const struct advert *x,
+    struct db_stmt **st)
+{
+	if (p->images)
+		return db_query(c, st, sql[SQL_SAME_IMAGES], "ts", x->queue,
+		    x->text, x->len);
+	return db_query(c, st, sql[SQL_SAME], "tsii", x->queue, x->text, x->len,
+	    seen_fresh(p->now, p->max_age), p->now + SEEN_AHEAD_MS);
+}
+
 /* Whether the store says all of it already. */
 static enum err
-is_same(struct svc *s, const struct adverts *a, bool *same)
+is_same(struct svc *s, const struct putting *p, bool *same)
 {
 	struct db_conn *c = db_read(s->db);
 	struct db_stmt *st;
 	enum err e = ERR_OK;
 	size_t i;
 
-	for (i = 0; i < a->n && e == ERR_OK; i++) {
-		e = db_query(c, &st, sql[SQL_SAME], "ts", a->items[i].queue,
-		    a->items[i].text, a->items[i].len);
+	for (i = 0; i < p->a->n && e == ERR_OK; i++) {
+		e = find_same(c, p, &p->a->items[i], &st);
 		if (e == ERR_OK)
 			db_end(st);
 	}
@@ -221,17 +238,18 @@ advert_put_queues(struct svc *s, const struct adverts *a)
 	struct putting p = {
 	    .a = a,
 	    .max = conf_int(s->conf, CONF_MAX_QUEUES),
+	    .max_age = conf_int(s->conf, CONF_QUEUE_MAX_AGE) * 1000,
 	    .now = clock_now_ms(),
 	};
-	bool same;
-	enum err e;
+	bool same = false;
+	enum err e = ERR_OK;
 	size_t i;
 
-	if ((e = is_same(s, a, &same)) != ERR_OK)
+	if (s->seen != NULL && (e = is_same(s, &p, &same)) != ERR_OK)
 		return e;
 	if (!same)
 		e = db_write(s->db, describe_change, &p);
-	for (i = 0; i < a->n && e == ERR_OK && s->seen != NULL; i++)
+	for (i = 0; i < a->n && e == ERR_OK; i++)
 		seen_note(s->seen, SEEN_QUEUE, a->items[i].queue, p.now);
 	return e;
 }
@@ -241,11 +259,14 @@ advert_put_images(struct svc *s, const struct adverts *a)
 {
 	struct putting p = {
 	    .a = a,
+	    .images = true,
 	    .max = conf_int(s->conf, CONF_MAX_QUEUES),
 	    .now = clock_now_ms(),
 	};
+	bool same;
+	enum err e = is_same(s, &p, &same);
 
-	return a->n > 0 ? db_write(s->db, images_change, &p) : ERR_OK;
+	return e == ERR_OK && !same ? db_write(s->db, images_change, &p) : e;
 }
 
 enum err
@@ -311,15 +332,15 @@ advert_images(struct svc *s, struct arena *a, const char *queue,
 struct walking {
 	struct svc *s;
 	char after[NAME_LEN_MAX + 1];
-	int64_t
-	    before; /* what was not advertised since is hidden; 0: nothing */
+	int64_t now;
+	int64_t before; /* not advertised since: hidden; 0: nothing is */
 	int64_t n;
 };
 
 static enum err
 tidy_one(struct db_conn *c, const struct walking *w, int64_t at)
 {
-	int64_t last = seen_last(w->s->seen, SEEN_QUEUE, w->after);
+	int64_t last = seen_last(w->s->seen, SEEN_QUEUE, w->after, w->now);
 
 	if (last < at)
 		last = at;
@@ -352,14 +373,13 @@ tidy_change(struct db_conn *c, void *arg)
 }
 
 enum err
-advert_tidy(struct svc *s)
+advert_tidy(struct svc *s, bool forget)
 {
-	int64_t age = conf_int(s->conf, CONF_QUEUE_MAX_AGE);
-	struct walking w = {
-	    .s = s,
-	    .before = age != 0 ? clock_now_ms() - age * 1000 : 0,
-	};
+	int64_t age = conf_int(s->conf, CONF_QUEUE_MAX_AGE) * 1000;
+	struct walking w = {.s = s, .now = clock_now_ms()};
 	enum err e;
+
+	w.before = forget && age != 0 ? w.now - age : 0;
 
 	do
 		e = db_write(s->db, tidy_change, &w);

@@ -1,6 +1,7 @@
 #ifndef ADVERT_H
 #define ADVERT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "arena.h"
@@ -37,7 +38,7 @@ enum err advert_read_images(struct js_doc *doc, struct faults *f,
 enum err advert_put_queues(struct svc *s, const struct adverts *a)
     __attribute__((warn_unused_result));
 
-/* Replace the images of each queue.  ERR_LIMIT likewise. */
+/* Replace the images of each queue; likewise. */
 enum err advert_put_images(struct svc *s, const struct adverts *a)
     __attribute__((warn_unused_result));
 
@@ -49,8 +50,9 @@ enum err advert_list(struct svc *s, struct arena *a, const char **json,
 enum err advert_images(struct svc *s, struct arena *a, const char *queue,
     const char **json, size_t *len) __attribute__((warn_unused_result));
 
-/* Write down when queues were last advertised, and advertise no more those that were
- * not for QUEUE_MAX_AGE. */
-enum err advert_tidy(struct svc *s) __attribute__((warn_unused_result));
+/* Write down when queues were last advertised; with forget, advertise no more those that
+ * were not for QUEUE_MAX_AGE, and drop their images. */
+enum err advert_tidy(struct svc *s, bool forget)
+    __attribute__((warn_unused_result));
 
 #endif /* !ADVERT_H */

@@ -52,7 +52,7 @@ static const char *const sql[] = {
 		      "VALUES ($1, $2) ON CONFLICT DO NOTHING",
     [SQL_LOG] = "SELECT log FROM agent WHERE name = $1",
     [SQL_SET_LOG] = "UPDATE agent SET log = $2 WHERE name = $1",
-    /* Nothing of what is told would change. */
+    /* Nothing of what is told would change, and the time is of an age to stay. */
     [SQL_SAME] = "SELECT 1 FROM agent WHERE name = $1 "
 		 "AND ($2 IS NULL OR $2 = state) "
 		 "AND ($3 IS NULL OR $3 = comment) "
@@ -60,7 +60,8 @@ static const char *const sql[] = {
 		 "AND ($5 IS NULL OR $5 = job_id) "
 		 "AND ($6 IS NULL OR $6 = location) "
 		 "AND ($7 IS NULL OR $7 = provision_type) "
-		 "AND ($8 IS NULL OR $8 = queues)",
+		 "AND ($8 IS NULL OR $8 = queues) "
+		 "AND updated_at BETWEEN $9 AND $10",
     [SQL_OLD] = "SELECT name, updated_at FROM agent "
 		"WHERE name > $1 AND updated_at < $2 ORDER BY name LIMIT $3",
     [SQL_FORGET] = "DELETE FROM agent WHERE name = $1",
@@ -146,6 +147,7 @@ struct putting {
 	const struct agent_report *r;
 	int64_t now;
 	int64_t max;
+	int64_t max_age; /* ms; 0: none */
 };
 
 /* An agent more than MAX_AGENTS is refused. */
@@ -265,7 +267,9 @@ put_change(struct db_conn *c, void *arg)
 	return e == ERR_OK ? put_log(c, p) : e;
 }
 
-/* Whether the store says all of it already. */
+/* Whether the store says all of it already, and when it was said stands there well
+ * enough: not ahead of the clock, and not so long ago that the agent could soon be
+ * forgotten if the map of times were lost. */
 static enum err
 is_same(struct svc *s, const struct putting *p, bool *same)
 {
@@ -274,13 +278,14 @@ is_same(struct svc *s, const struct putting *p, bool *same)
 	struct db_stmt *st;
 	enum err e;
 
-	e = db_query(c, &st, sql[SQL_SAME], "tsssssss", p->name,
+	e = db_query(c, &st, sql[SQL_SAME], "tsssssssii", p->name,
 	    t[AGENT_STATE].p, t[AGENT_STATE].len, t[AGENT_COMMENT].p,
 	    t[AGENT_COMMENT].len, t[AGENT_IDENTIFIER].p,
 	    t[AGENT_IDENTIFIER].len, t[AGENT_JOB_ID].p, t[AGENT_JOB_ID].len,
 	    t[AGENT_LOCATION].p, t[AGENT_LOCATION].len,
 	    t[AGENT_PROVISION_TYPE].p, t[AGENT_PROVISION_TYPE].len,
-	    p->r->queues.p, p->r->queues.len);
+	    p->r->queues.p, p->r->queues.len, seen_fresh(p->now, p->max_age),
+	    p->now + SEEN_AHEAD_MS);
 	*same = e == ERR_OK;
 	if (e == ERR_OK)
 		db_end(st);
@@ -296,15 +301,17 @@ agent_put(struct svc *s, const char *name, const struct agent_report *r)
 	    .r = r,
 	    .now = clock_now_ms(),
 	    .max = conf_int(s->conf, CONF_MAX_AGENTS),
+	    .max_age = conf_int(s->conf, CONF_AGENT_MAX_AGE) * 1000,
 	};
 	bool same = false;
 	enum err e = ERR_OK;
 
-	if (r->n_log == 0 && (e = is_same(s, &p, &same)) != ERR_OK)
+	if (s->seen != NULL && r->n_log == 0 &&
+	    (e = is_same(s, &p, &same)) != ERR_OK)
 		return e;
 	if (!same)
 		e = db_write(s->db, put_change, &p);
-	if (e == ERR_OK && s->seen != NULL)
+	if (e == ERR_OK)
 		seen_note(s->seen, SEEN_AGENT, name, p.now);
 	return e;
 }
@@ -315,6 +322,7 @@ agent_put(struct svc *s, const char *name, const struct agent_report *r)
 struct walking {
 	struct svc *s;
 	char after[NAME_LEN_MAX + 1];
+	int64_t now;
 	int64_t before; /* who was heard of since is left alone */
 	int64_t n; /* rows looked at */
 };
@@ -334,7 +342,7 @@ note_change(struct db_conn *c, void *arg)
 		w->n++;
 		(void)snprintf(
 		    w->after, sizeof(w->after), "%s", db_text(s, 0, NULL));
-		last = seen_last(w->s->seen, SEEN_AGENT, w->after);
+		last = seen_last(w->s->seen, SEEN_AGENT, w->after, w->now);
 		if (last > db_int(s, 1))
 			e2 = db_exec(
 			    c, NULL, sql[SQL_SEEN], "ti", w->after, last);
@@ -358,7 +366,8 @@ forget_change(struct db_conn *c, void *arg)
 		w->n++;
 		(void)snprintf(
 		    w->after, sizeof(w->after), "%s", db_text(s, 0, NULL));
-		if (seen_last(w->s->seen, SEEN_AGENT, w->after) >= w->before)
+		if (seen_last(w->s->seen, SEEN_AGENT, w->after, w->now) >=
+		    w->before)
 			continue;
 		log_info("the agent %s is forgotten: it has said nothing "
 			 "for AGENT_MAX_AGE",
@@ -371,11 +380,12 @@ forget_change(struct db_conn *c, void *arg)
 }
 
 static enum err
-walk(struct svc *s, db_change change, int64_t before)
+walk(struct svc *s, db_change change, int64_t age)
 {
-	struct walking w = {.s = s, .before = before};
+	struct walking w = {.s = s, .now = clock_now_ms()};
 	enum err e;
 
+	w.before = w.now - age * 1000;
 	do
 		e = db_write(s->db, change, &w);
 	while (e == ERR_OK && w.n == BATCH);
@@ -395,5 +405,5 @@ agent_forget_silent(struct svc *s)
 
 	if (age == 0)
 		return ERR_OK;
-	return walk(s, forget_change, clock_now_ms() - age * 1000);
+	return walk(s, forget_change, age);
 }

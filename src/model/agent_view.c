@@ -115,7 +115,7 @@ put_agent(struct svc *svc, struct buf *b, struct db_stmt *s, enum view view,
     struct db_stmt **owners)
 {
 	const char *name = db_text(s, 0, NULL);
-	int64_t at = db_int(s, UPDATED), seen = 0;
+	int64_t at = db_int(s, UPDATED), seen;
 	char time[CLOCK_TEXT_LEN];
 	enum err e;
 
@@ -124,8 +124,7 @@ put_agent(struct svc *svc, struct buf *b, struct db_stmt *s, enum view view,
 		buf_printf(b, ",\"provision_streak_count\":%lld",
 		    (long long)db_int(s, STREAK));
 	e = put_owners(b, name, owners);
-	if (svc->seen != NULL)
-		seen = seen_last(svc->seen, SEEN_AGENT, name);
+	seen = seen_last(svc->seen, SEEN_AGENT, name, clock_now_ms());
 	clock_text(seen > at ? seen : at, time);
 	buf_printf(b, ",\"updated_at\":\"%s\"}", time);
 	return e;

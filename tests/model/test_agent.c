@@ -155,6 +155,15 @@ Test(agent, names_every_fault_of_its_report)
 	    "\"comment\":[\"Field may not be null.\"]}");
 }
 
+static void
+given_map(void)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/seen", f.dir);
+	cr_assert_eq(seen_open(&f.svc.seen, path, 100), ERR_OK);
+}
+
 static int64_t
 version_of_store(void)
 {
@@ -173,11 +182,9 @@ Test(agent, that_says_nothing_new_costs_no_write_but_is_seen)
 {
 	static const char report[] =
 	    "{\"state\":\"waiting\",\"comment\":\"\",\"queues\":[\"q\"]}";
-	char path[128];
 	int64_t before;
 
-	(void)snprintf(path, sizeof(path), "%s/seen", f.dir);
-	cr_assert_eq(seen_open(&f.svc.seen, path, 100), ERR_OK);
+	given_map();
 	cr_assert_eq(put("a1", report), ERR_OK);
 	before = version_of_store();
 	clock_set_for_test(1795338703000);
@@ -189,14 +196,54 @@ Test(agent, that_says_nothing_new_costs_no_write_but_is_seen)
 	cr_expect_neq(version_of_store(), before);
 }
 
+/* The map of times is lost; what stands in the store is not. */
+static void
+lose_map(void)
+{
+	seen_close(f.svc.seen);
+	f.svc.seen = NULL;
+}
+
+Test(agent, is_written_down_at_once_when_half_of_its_age_has_passed)
+{
+	given_map();
+	cr_assert_eq(put("a1", "{}"), ERR_OK);
+	clock_set_for_test(1795338103000 + 302400000);
+	cr_assert_eq(put("a1", "{}"), ERR_OK);
+	clock_set_for_test(1795338103000 + 302402000);
+	cr_assert_eq(put("a1", "{}"), ERR_OK);
+	lose_map();
+	clock_set_for_test(1795338103000 + 604801000);
+	cr_assert_eq(agent_forget_silent(&f.svc), ERR_OK);
+	cr_expect_not_null(strstr(view_of("a1"), "2026-11-25T21:01:45Z"));
+}
+
+Test(agent, is_written_down_where_there_is_no_map)
+{
+	cr_assert_eq(put("a1", "{}"), ERR_OK);
+	clock_set_for_test(1795338163000);
+	cr_assert_eq(put("a1", "{}"), ERR_OK);
+	cr_expect_not_null(strstr(view_of("a1"), "2026-11-22T09:02:43Z"));
+}
+
+Test(agent, whom_a_wrong_clock_has_dated_ahead_gets_a_true_time)
+{
+	given_map();
+	clock_set_for_test(1795338103000 + 86400000);
+	cr_assert_eq(put("a1", "{}"), ERR_OK);
+	clock_set_for_test(1795338103000);
+	cr_assert_eq(put("a1", "{}"), ERR_OK);
+	cr_expect_not_null(strstr(view_of("a1"), "2026-11-22T09:01:43Z"));
+	cr_assert_eq(agent_write_times(&f.svc), ERR_OK);
+	cr_expect_not_null(strstr(view_of("a1"), "2026-11-22T09:01:43Z"));
+}
+
 Test(agent, is_forgotten_when_it_has_been_silent_for_long)
 {
-	char path[128];
 	const char *json;
 	size_t len;
 
-	(void)snprintf(path, sizeof(path), "%s/seen", f.dir);
-	cr_assert_eq(seen_open(&f.svc.seen, path, 100), ERR_OK);
+	given_map();
 	cr_assert_eq(put("silent", "{\"queues\":[\"q\"]}"), ERR_OK);
 	cr_assert_eq(put("alive", "{}"), ERR_OK);
 	clock_set_for_test(1795338103000 + 604700000);

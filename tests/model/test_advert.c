@@ -1,0 +1,134 @@
+/* What agents advertise of queues: kept, listed, and dropped when it grows old. */
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "advert.h"
+#include "clock.h"
+#include "fixture.h"
+
+#define NOW INT64_C(1795338103000)
+#define S INT64_C(1000)
+
+static struct fixture f;
+
+static void
+setup(void)
+{
+	char path[128];
+
+	fixture_open(&f, "QUEUE_MAX_AGE = 1000\n");
+	(void)snprintf(path, sizeof(path), "%s/seen", f.dir);
+	cr_assert_eq(seen_open(&f.svc.seen, path, 100), ERR_OK);
+	clock_set_for_test(NOW);
+}
+
+static void
+teardown(void)
+{
+	fixture_close(&f);
+}
+
+TestSuite(advert, .init = setup, .fini = teardown);
+
+static void
+describe(const char *queue, const char *text)
+{
+	struct advert item = {queue, text, strlen(text)};
+	struct adverts a = {&item, 1};
+
+	cr_assert_eq(advert_put_queues(&f.svc, &a), ERR_OK);
+}
+
+static void
+give_images(const char *queue, const char *json)
+{
+	struct advert item = {queue, json, strlen(json)};
+	struct adverts a = {&item, 1};
+
+	cr_assert_eq(advert_put_images(&f.svc, &a), ERR_OK);
+}
+
+static void
+expect_list(const char *want)
+{
+	const char *json;
+	size_t len;
+
+	cr_assert_eq(advert_list(&f.svc, f.arena, &json, &len), ERR_OK);
+	cr_expect_str_eq(json, want);
+}
+
+static void
+expect_images(const char *queue, const char *want)
+{
+	const char *json;
+	size_t len;
+
+	cr_assert_eq(
+	    advert_images(&f.svc, f.arena, queue, &json, &len), ERR_OK);
+	cr_expect_str_eq(json, want);
+}
+
+/* Changes whenever somebody else has committed. */
+static int64_t
+version_of_store(void)
+{
+	struct db_conn *c = db_read(f.svc.db);
+	struct db_stmt *s;
+	int64_t n;
+
+	cr_assert_eq(db_query(c, &s, "PRAGMA data_version", ""), ERR_OK);
+	n = db_int(s, 0);
+	db_end(s);
+	db_read_end(f.svc.db, c);
+	return n;
+}
+
+Test(advert, that_says_nothing_new_costs_no_write)
+{
+	int64_t before;
+
+	describe("q", "words");
+	give_images("q", "{\"i\":\"x\"}");
+	before = version_of_store();
+	clock_set_for_test(NOW + 400 * S);
+	describe("q", "words");
+	give_images("q", "{\"i\":\"x\"}");
+	cr_expect_eq(version_of_store(), before);
+	give_images("q", "{\"i\":\"y\"}");
+	cr_expect_neq(version_of_store(), before);
+	expect_images("q", "{\"i\":\"y\"}\n");
+}
+
+Test(advert, is_dropped_with_its_images_when_it_is_too_old)
+{
+	describe("old", "words");
+	describe("young", "words");
+	give_images("old", "{\"i\":\"x\"}");
+	give_images("pictures", "{\"i\":\"x\"}");
+	clock_set_for_test(NOW + 400 * S);
+	describe("young", "words");
+	clock_set_for_test(NOW + 1001 * S);
+	cr_assert_eq(advert_tidy(&f.svc, false), ERR_OK);
+	expect_list(
+	    "{\"old\":\"words\",\"pictures\":\"\",\"young\":\"words\"}\n");
+	cr_assert_eq(advert_tidy(&f.svc, true), ERR_OK);
+	expect_list("{\"pictures\":\"\",\"young\":\"words\"}\n");
+	expect_images("old", "{}\n");
+	expect_images("pictures", "{\"i\":\"x\"}\n");
+}
+
+Test(advert, is_written_down_at_once_when_half_of_its_age_has_passed)
+{
+	describe("q", "words");
+	clock_set_for_test(NOW + 501 * S);
+	describe("q", "words");
+	/* The map of times is lost. */
+	seen_close(f.svc.seen);
+	f.svc.seen = NULL;
+	clock_set_for_test(NOW + 1001 * S);
+	cr_assert_eq(advert_tidy(&f.svc, true), ERR_OK);
+	expect_list("{\"q\":\"words\"}\n");
+}

@@ -20,6 +20,7 @@ enum {
 	SQL_KNOWN,
 	SQL_COUNT,
 	SQL_PUT,
+	SQL_SAME_QUEUES,
 	SQL_FORGET_QUEUES,
 	SQL_ADD_QUEUE,
 	SQL_LOG,
@@ -47,11 +48,13 @@ static const char *const sql[] = {
 		"coalesce(excluded.provision_type, agent.provision_type), "
 		"queues = coalesce(excluded.queues, agent.queues), "
 		"updated_at = excluded.updated_at",
+    [SQL_SAME_QUEUES] = "SELECT 1 FROM agent WHERE name = $1 AND queues = $2",
     [SQL_FORGET_QUEUES] = "DELETE FROM agent_queue WHERE agent = $1",
     [SQL_ADD_QUEUE] = "INSERT INTO agent_queue (queue, agent) "
 		      "VALUES ($1, $2) ON CONFLICT DO NOTHING",
-    [SQL_LOG] = "SELECT log FROM agent WHERE name = $1",
-    [SQL_SET_LOG] = "UPDATE agent SET log = $2 WHERE name = $1",
+    [SQL_LOG] = "SELECT lines FROM agent_log WHERE agent = $1",
+    [SQL_SET_LOG] = "INSERT INTO agent_log (agent, lines) VALUES ($1, $2) "
+		    "ON CONFLICT (agent) DO UPDATE SET lines = excluded.lines",
     /* Nothing of what is told would change, and the time is of an age to stay. */
     [SQL_SAME] = "SELECT 1 FROM agent WHERE name = $1 "
 		 "AND ($2 IS NULL OR $2 = state) "
@@ -170,14 +173,30 @@ admit(struct db_conn *c, const struct putting *p)
 	return known >= p->max ? ERR_LIMIT : ERR_OK;
 }
 
+/* Whether the queues that it tells are not those of its row. */
+static enum err
+queues_change(struct db_conn *c, const struct putting *p, bool *change)
+{
+	struct db_stmt *s;
+	enum err e;
+
+	*change = false;
+	if (p->r->queues.p == NULL)
+		return ERR_OK;
+	e = db_query(c, &s, sql[SQL_SAME_QUEUES], "ts", p->name, p->r->queues.p,
+	    p->r->queues.len);
+	if (e == ERR_OK)
+		db_end(s);
+	*change = e == ERR_NOTFOUND;
+	return *change ? ERR_OK : e;
+}
+
 static enum err
 put_queues(struct db_conn *c, const struct putting *p)
 {
 	size_t i;
 	enum err e;
 
-	if (p->r->queues.p == NULL)
-		return ERR_OK;
 	e = db_exec(c, NULL, sql[SQL_FORGET_QUEUES], "t", p->name);
 	for (i = 0; i < p->r->n_queues && e == ERR_OK; i++)
 		e = db_exec(c, NULL, sql[SQL_ADD_QUEUE], "tt",
@@ -231,10 +250,11 @@ put_log(struct db_conn *c, const struct putting *p)
 	if (p->r->n_log == 0)
 		return ERR_OK;
 	e = db_query(c, &s, sql[SQL_LOG], "t", p->name);
-	if (e != ERR_OK)
+	if (e != ERR_OK && e != ERR_NOTFOUND)
 		return e;
-	list = joined_log(db_text(s, 0, NULL), p->r);
-	db_end(s);
+	list = joined_log(e == ERR_OK ? db_text(s, 0, NULL) : NULL, p->r);
+	if (s != NULL)
+		db_end(s);
 	if (list == NULL)
 		return ERR_NOMEM;
 	e = db_exec(c, NULL, sql[SQL_SET_LOG], "tt", p->name,
@@ -248,9 +268,11 @@ put_change(struct db_conn *c, void *arg)
 {
 	const struct putting *p = arg;
 	const struct agent_text_value *t = p->r->texts;
+	bool change;
 	enum err e;
 
-	if ((e = admit(c, p)) != ERR_OK)
+	if ((e = admit(c, p)) != ERR_OK ||
+	    (e = queues_change(c, p, &change)) != ERR_OK)
 		return e;
 	e = db_exec(c, NULL, sql[SQL_PUT], "tsssssssi", p->name,
 	    t[AGENT_STATE].p, t[AGENT_STATE].len, t[AGENT_COMMENT].p,
@@ -259,7 +281,7 @@ put_change(struct db_conn *c, void *arg)
 	    t[AGENT_LOCATION].p, t[AGENT_LOCATION].len,
 	    t[AGENT_PROVISION_TYPE].p, t[AGENT_PROVISION_TYPE].len,
 	    p->r->queues.p, p->r->queues.len, p->now);
-	if (e == ERR_OK)
+	if (e == ERR_OK && change)
 		e = put_queues(c, p);
 	/* To say that it works on a job is a sign of the job's start. */
 	if (e == ERR_OK && t[AGENT_JOB_ID].len > 0)

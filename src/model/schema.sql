@@ -196,3 +196,14 @@ CREATE TABLE secret (
   PRIMARY KEY (client, path)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX secret_expires ON secret (expires_at) WHERE expires_at IS NOT NULL;
+
+-- VERSION 3
+
+-- The log of an agent, apart from its row: that is read and written far more often.
+CREATE TABLE agent_log (
+  agent TEXT PRIMARY KEY REFERENCES agent (name) ON DELETE CASCADE,
+  lines TEXT NOT NULL           -- JSON: list of lines, the last ones
+) STRICT, WITHOUT ROWID;
+INSERT INTO agent_log (agent, lines)
+  SELECT name, log FROM agent WHERE log IS NOT NULL;
+UPDATE agent SET log = NULL WHERE log IS NOT NULL; -- not used any more

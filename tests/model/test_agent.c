@@ -7,6 +7,7 @@
 #include "agent.h"
 #include "clock.h"
 #include "fixture.h"
+#include "schema.h"
 
 static struct fixture f;
 
@@ -93,7 +94,7 @@ Test(agent, beyond_the_limit_is_refused_and_a_known_one_is_not)
 	cr_expect_eq(put("a2", "{}"), ERR_OK);
 }
 
-static const char sql_log[] = "SELECT log FROM agent WHERE name = $1";
+static const char sql_log[] = "SELECT lines FROM agent_log WHERE agent = $1";
 
 Test(agent, keeps_the_last_hundred_lines_of_its_log)
 {
@@ -256,4 +257,41 @@ Test(agent, is_forgotten_when_it_has_been_silent_for_long)
 	cr_expect_eq(agent_read(&f.svc, f.arena, "alive", &json, &len), ERR_OK);
 	cr_expect_eq(
 	    agent_list_queue(&f.svc, f.arena, "q", &json, &len), ERR_NOTFOUND);
+}
+
+static enum err
+second_version_row(struct db_conn *c, void *arg)
+{
+	static const char sql[] = "INSERT INTO agent (name, log, updated_at) "
+				  "VALUES ('a1', '[\"x\"]', 1)";
+
+	(void)arg;
+	return db_exec(c, NULL, sql, "");
+}
+
+Test(agent, keeps_its_log_over_the_step_that_moves_it)
+{
+	const struct db_schema second = {2, model_schema.steps};
+	struct db_options o = {
+	    .schema = &second, .readers = 1, .wait_ms = 5000};
+	char dir[64], uri[128];
+	struct db_conn *c;
+	struct db_stmt *s;
+
+	fixture_mkdir(dir);
+	(void)snprintf(uri, sizeof(uri), "sqlite:%s/state.db", dir);
+	o.uri = uri;
+	db_close(f.svc.db);
+	cr_assert_eq(db_open(&f.svc.db, &o), ERR_OK);
+	cr_assert_eq(db_write(f.svc.db, second_version_row, NULL), ERR_OK);
+	db_close(f.svc.db);
+	o.schema = &model_schema;
+	cr_assert_eq(db_open(&f.svc.db, &o), ERR_OK);
+	cr_assert_eq(put("a1", "{\"log\":[\"y\"]}"), ERR_OK);
+	c = db_read(f.svc.db);
+	cr_assert_eq(db_query(c, &s, sql_log, "t", "a1"), ERR_OK);
+	cr_expect_str_eq(db_text(s, 0, NULL), "[\"x\",\"y\"]");
+	db_end(s);
+	db_read_end(f.svc.db, c);
+	fixture_rmdir(dir);
 }

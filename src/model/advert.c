@@ -31,7 +31,8 @@ static const char *const sql[] = {
 		     "WHERE name = $1",
     [SQL_SET_IMAGES] = "UPDATE queue SET images = $2 WHERE name = $1",
     [SQL_LIST] = "SELECT name, description FROM queue "
-		 "WHERE description IS NOT NULL OR images IS NOT NULL "
+		 "WHERE name > $1 "
+		 "AND (description IS NOT NULL OR images IS NOT NULL) "
 		 "ORDER BY name",
     [SQL_IMAGES] = "SELECT images FROM queue WHERE name = $1",
     [SQL_TIMES] = "SELECT name, advertised_at FROM queue "
@@ -270,36 +271,28 @@ advert_put_images(struct svc *s, const struct adverts *a)
 }
 
 enum err
-advert_list(struct svc *s, struct arena *a, const char **json, size_t *len)
+advert_list_page(struct svc *s, struct name_page *p, struct buf *b)
 {
 	struct db_conn *c = db_read(s->db);
 	struct db_stmt *st;
-	const char *p;
-	struct buf b;
+	const char *text;
 	size_t n;
 	enum err e;
 
-	buf_init(&b, a, 1024);
-	buf_char(&b, '{');
-	for (e = db_query(c, &st, sql[SQL_LIST], ""); e == ERR_OK;
-	     e = db_next(st)) {
-		if (b.len > 1)
-			buf_char(&b, ',');
-		p = db_text(st, 0, &n);
-		js_put_string(&b, p, n);
-		buf_char(&b, ':');
-		p = db_text(st, 1, &n);
-		js_put_string(&b, p != NULL ? p : "", p != NULL ? n : 0);
+	e = db_query(c, &st, sql[SQL_LIST], "t", p->after);
+	while (e == ERR_OK && b->len < NAME_PAGE_BYTES) {
+		text = db_text(st, 0, &n);
+		name_page_add(p, b, text);
+		js_put_string(b, text, n);
+		buf_char(b, ':');
+		text = db_text(st, 1, &n);
+		js_put_string(b, text != NULL ? text : "", n);
+		e = db_next(st);
 	}
 	if (st != NULL)
 		db_end(st);
 	db_read_end(s->db, c);
-	buf_str(&b, "}\n");
-	*json = b.p;
-	*len = b.len;
-	if (e != ERR_NOTFOUND)
-		return e;
-	return buf_ok(&b) ? ERR_OK : ERR_NOMEM;
+	return name_page_end(p, b, e);
 }
 
 enum err

@@ -8,6 +8,7 @@
 #include "err.h"
 #include "faults.h"
 #include "js.h"
+#include "queue.h"
 #include "svc.h"
 
 /* What agents advertise: descriptions of queues, and images known for them. */
@@ -42,9 +43,10 @@ enum err advert_put_queues(struct svc *s, const struct adverts *a)
 enum err advert_put_images(struct svc *s, const struct adverts *a)
     __attribute__((warn_unused_result));
 
-/* All advertised queues with their descriptions, a JSON object. */
-enum err advert_list(struct svc *s, struct arena *a, const char **json,
-    size_t *len) __attribute__((warn_unused_result));
+/* Append the next page of all advertised queues with their descriptions to b, members of
+ * a JSON object. */
+enum err advert_list_page(struct svc *s, struct name_page *p, struct buf *b)
+    __attribute__((warn_unused_result));
 
 /* The images of a queue, a JSON object, {} for none. */
 enum err advert_images(struct svc *s, struct arena *a, const char *queue,

@@ -2,6 +2,7 @@
 
 #include "queue.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "js.h"
@@ -75,4 +76,22 @@ queue_is_restricted(struct db_conn *c, const char *name, bool *out)
 		db_end(s);
 	}
 	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+void
+name_page_add(struct name_page *p, struct buf *b, const char *name)
+{
+	if (p->any)
+		buf_char(b, ',');
+	p->any = true;
+	(void)snprintf(p->after, sizeof(p->after), "%s", name);
+}
+
+enum err
+name_page_end(struct name_page *p, const struct buf *b, enum err e)
+{
+	p->done = e == ERR_NOTFOUND;
+	if (e != ERR_OK && !p->done)
+		return e;
+	return buf_ok(b) ? ERR_OK : ERR_NOMEM;
 }

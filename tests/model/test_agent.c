@@ -165,6 +165,76 @@ given_map(void)
 	cr_assert_eq(seen_open(&f.svc.seen, path, 100), ERR_OK);
 }
 
+/* An agent whose state fills more than a page. */
+static void
+given_big(const char *name)
+{
+	static char json[100100];
+
+	memset(json, 'x', sizeof(json));
+	(void)memcpy(json, "{\"state\":\"", 10);
+	(void)strcpy(json + 100010, "\"}");
+	cr_assert_eq(put(name, json), ERR_OK);
+}
+
+Test(agent, list_comes_in_pages_of_bounded_size)
+{
+	struct name_page p = {.any = false};
+	struct buf b;
+	int pages;
+
+	given_big("a2");
+	given_big("a1");
+	for (pages = 0; !p.done; pages++) {
+		buf_init(&b, f.arena, 64);
+		cr_assert_eq(agent_list_page(&f.svc, &p, &b), ERR_OK);
+		cr_expect_leq(b.len, 100200);
+		if (pages == 0)
+			cr_expect_eq(strncmp(b.p, "{\"name\":\"a1\"", 12), 0);
+		if (pages == 1)
+			cr_expect_eq(strncmp(b.p, ",{\"name\":\"a2\"", 13), 0);
+	}
+	cr_expect_geq(pages, 2);
+}
+
+static enum err
+add_owners(struct db_conn *c, void *arg)
+{
+	static const char *const sql[] = {
+	    "INSERT INTO client (id, role, created_at) "
+	    "VALUES ('c1', 'contributor', 1), ('c2', 'contributor', 1)",
+	    "INSERT INTO queue (name, created_at, restricted) "
+	    "VALUES ('q1', 1, 1), ('q2', 1, 0), ('q4', 1, 1), ('q5', 1, 1)",
+	    "INSERT INTO client_queue (queue, client) VALUES ('q1', 'c2'), "
+	    "('q1', 'c1'), ('q2', 'c1'), ('q4', 'c1'), ('q5', 'c2')"};
+	enum err e = ERR_OK;
+	size_t i;
+
+	(void)arg;
+	for (i = 0; i < 3 && e == ERR_OK; i++)
+		e = db_exec(c, NULL, sql[i], "");
+	return e;
+}
+
+Test(agent, list_tells_who_owns_restricted_queues)
+{
+	struct name_page p = {.any = false};
+	struct buf b;
+
+	cr_assert_eq(db_write(f.svc.db, add_owners, NULL), ERR_OK);
+	cr_assert_eq(put("a2", "{\"queues\":[\"q4\",\"q2\",\"q1\"]}"), ERR_OK);
+	cr_assert_eq(put("a1", "{\"queues\":[\"q3\"]}"), ERR_OK);
+	buf_init(&b, f.arena, 64);
+	cr_assert_eq(agent_list_page(&f.svc, &p, &b), ERR_OK);
+	cr_expect(p.done);
+	cr_expect_str_eq(b.p,
+	    "{\"name\":\"a1\",\"state\":\"\",\"queues\":[\"q3\"],"
+	    "\"restricted_to\":{},\"updated_at\":\"2026-11-22T09:01:43Z\"},"
+	    "{\"name\":\"a2\",\"state\":\"\",\"queues\":[\"q4\",\"q2\",\"q1\"],"
+	    "\"restricted_to\":{\"q1\":[\"c1\",\"c2\"],\"q4\":[\"c1\"]},"
+	    "\"updated_at\":\"2026-11-22T09:01:43Z\"}");
+}
+
 static int64_t
 version_of_store(void)
 {

@@ -32,7 +32,9 @@ tidy(struct svc *s, bool forget)
 
 	if (e == ERR_OK && forget)
 		e = agent_forget_silent(s);
-	return e == ERR_OK ? advert_tidy(s, forget) : e;
+	if (e == ERR_OK)
+		e = advert_tidy(s, forget);
+	return e == ERR_OK && forget ? queue_forget_unused(s) : e;
 }
 
 void

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "arena.h"
-#include "db.h"
+#include "svc.h"
 
 /* Queues, and what names are allowed for them and for agents. */
 
@@ -26,6 +26,10 @@ const char *queue_name_fault(const char *s, size_t len);
  */
 enum err queue_know(struct db_conn *c, const char *name, int64_t max,
     int64_t now) __attribute__((warn_unused_result));
+
+/* Forget, with their waits, queues that are known for longer than QUEUE_MAX_AGE and that
+ * nobody needs: without jobs, agents, advertisement, images or restriction. */
+enum err queue_forget_unused(struct svc *s) __attribute__((warn_unused_result));
 
 /* Whether only its owners may submit to the queue. */
 enum err queue_is_restricted(struct db_conn *c, const char *name, bool *out)

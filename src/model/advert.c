@@ -106,6 +106,10 @@ read_image_map(struct js_doc *doc, const struct js_member *m, struct faults *f,
 		    m->key);
 		return;
 	}
+	if (js_last_wins(&in) != ERR_OK) {
+		faults_add(f, "Out of memory.", "_schema", NULL);
+		return;
+	}
 	for (i = 0; i < in.n_members && f->n < FAULTS_MAX; i++) {
 		if (!good_image(&in.members[i]))
 			note(f, doc->arena,
@@ -129,8 +133,11 @@ read_map(struct js_doc *doc, struct faults *f, struct adverts *out,
 {
 	struct advert *x;
 	size_t i;
+	enum err e;
 
 	*out = (struct adverts){.n = 0};
+	if ((e = js_last_wins(doc)) != ERR_OK)
+		return e;
 	if (doc->n_members > ADVERT_MAX) {
 		faults_add(
 		    f, "Longer than maximum length 1000.", "_schema", NULL);

@@ -130,8 +130,11 @@ agent_report_read(
 {
 	const struct js_member *m;
 	size_t i;
+	enum err e;
 
 	*out = (struct agent_report){.n_log = 0};
+	if ((e = js_last_wins(doc)) != ERR_OK)
+		return e;
 	for (i = 0; i < doc->n_members; i++) {
 		m = &doc->members[i];
 		if (strcmp(m->key, "queues") == 0)

@@ -1,6 +1,7 @@
 /* What agents advertise, and queues: their agents, jobs, waits and owners. */
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,6 +65,53 @@ Test(test_queue, has_images)
 	expect_text(post("/v1/agents/images", fmt("{\"%s\":{\"x\":\"y\"}}", q)),
 	    200, "OK");
 	expect_json(get(path), 200, "{\"x\":\"y\"}");
+}
+
+Test(test_queue, keeps_images_when_the_description_changes)
+{
+	const char *q = unique("q"), *path = fmt("/v1/agents/images/%s", q);
+
+	expect_status(
+	    post("/v1/agents/images", fmt("{\"%s\":{\"c\":\"d\"}}", q)), 200);
+	expect_status(
+	    post("/v1/agents/queues", fmt("{\"%s\":\"text\"}", q)), 200);
+	expect_json(get(path), 200, "{\"c\":\"d\"}");
+	expect_text(
+	    post("/v1/agents/images", fmt("{\"%s\":{}}", q)), 200, "OK");
+	expect_json(get(path), 200, "{}");
+	expect_member(get("/v1/agents/queues"), q, "text");
+	expect_text(post("/v1/agents/images", NULL), 200, "OK");
+}
+
+Test(test_queue, takes_the_last_of_repeated_names)
+{
+	const char *q = unique("q"), *path = fmt("/v1/agents/images/%s", q);
+
+	expect_status(
+	    post("/v1/agents/queues", fmt("{\"%s\":5,\"%s\":\"last\"}", q, q)),
+	    200);
+	expect_member(get("/v1/agents/queues"), q, "last");
+	expect_status(post("/v1/agents/images",
+			  fmt("{\"%s\":{\"i\":1,\"i\":\"last\"}}", q)),
+	    200);
+	expect_json(get(path), 200, "{\"i\":\"last\"}");
+}
+
+Test(test_queue, answers_many_queues_at_once_without_delay)
+{
+	char *json = malloc(900000);
+	size_t n = 1;
+	int i;
+
+	cr_assert_not_null(json);
+	json[0] = '{';
+	for (i = 0; i < 40000; i++)
+		n += (size_t)sprintf(
+		    json + n, "%s\"h%d\":\"\"", i > 0 ? "," : "", i);
+	(void)strcpy(json + n, "}");
+	expect_faults(post("/v1/agents/queues", json),
+	    "{\"_schema\":[\"Longer than maximum length 1000.\"]}");
+	free(json);
 }
 
 Test(test_queue, has_no_images_of_another_form)

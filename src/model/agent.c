@@ -253,11 +253,14 @@ put_log(struct db_conn *c, const struct putting *p)
 	if (p->r->n_log == 0)
 		return ERR_OK;
 	e = db_query(c, &s, sql[SQL_LOG], "t", p->name);
-	if (e != ERR_OK && e != ERR_NOTFOUND)
-		return e;
-	list = joined_log(e == ERR_OK ? db_text(s, 0, NULL) : NULL, p->r);
-	if (s != NULL)
+	if (e == ERR_OK) {
+		list = joined_log(db_text(s, 0, NULL), p->r);
 		db_end(s);
+	} else if (e == ERR_NOTFOUND) {
+		list = joined_log(NULL, p->r);
+	} else {
+		return e;
+	}
 	if (list == NULL)
 		return ERR_NOMEM;
 	e = db_exec(c, NULL, sql[SQL_SET_LOG], "tt", p->name,

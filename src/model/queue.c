@@ -165,7 +165,7 @@ queue_forget_unused(struct svc *s)
 		e = find_unused(s, after, &u);
 		if (e != ERR_OK || u.n == 0)
 			break;
-		(void)strcpy(after, u.names[u.n - 1]);
+		memcpy(after, u.names[u.n - 1], sizeof(after));
 		e = db_write(s->db, forget_change, &u);
 	} while (e == ERR_OK && u.n == BATCH);
 	return e;

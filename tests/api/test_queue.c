@@ -43,11 +43,20 @@ Test(test_queue, is_not_listed_if_an_agent_only_listens_on_it)
 
 Test(test_queue, is_refused_with_a_fault_that_names_it)
 {
+	static const char *const values[] = {"null", "1", "[]", "{}", "true"};
+	size_t i;
+
 	expect_faults(post("/v1/agents/queues", "{\"\":\"x\",\"q\":1}"),
 	    "{\"_schema\":[\"Queue names must be non-empty strings\","
 	    "\"Description for queue 'q' must be a string\"]}");
 	expect_faults(post("/v1/agents/queues", "{\"amq.q\":\"x\"}"),
 	    "{\"_schema\":[\"Queue name 'amq.q': Must not begin with amq.\"]}");
+	for (i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		expect_faults(
+		    post("/v1/agents/queues", fmt("{\"bad\":%s}", values[i])),
+		    "{\"_schema\":[\"Description for queue 'bad' must be a "
+		    "string\"]}");
+	expect_member(get("/v1/agents/queues"), "bad", NULL);
 	expect_faults(post("/v1/agents/queues", "[]"),
 	    "{\"_schema\":[\"Invalid input type.\"]}");
 }
@@ -112,6 +121,24 @@ Test(test_queue, answers_many_queues_at_once_without_delay)
 	expect_faults(post("/v1/agents/queues", json),
 	    "{\"_schema\":[\"Longer than maximum length 1000.\"]}");
 	free(json);
+}
+
+Test(test_queue, takes_no_name_that_a_queue_cannot_have)
+{
+	const char *q = repeat('q', 201);
+
+	expect_faults(post("/v1/agents/queues", fmt("{\"%s\":\"\"}", q)),
+	    fmt("{\"_schema\":[\"Queue name '%s': Longer than maximum length "
+		"200.\"]}",
+		q));
+	expect_faults(post("/v1/agents/images", "{\"amq.q\":{}}"),
+	    "{\"_schema\":[\"Queue name 'amq.q': Must not begin with amq.\"]}");
+	expect_status(post("/v1/agents/queues", "{\"a\\u0000\":\"x\"}"), 400);
+	expect_status(
+	    post("/v1/agents/images", "{\"q\":{\"a\\u0000\":\"x\"}}"), 400);
+	expect_status(
+	    post("/v1/agents/queues", fmt("{\"%s\":\"\"}", repeat('q', 200))),
+	    200);
 }
 
 Test(test_queue, has_no_images_of_another_form)

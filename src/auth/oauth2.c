@@ -98,8 +98,8 @@ read_basic(struct req *r, const char *text, struct login *l)
 	return l->id[0] != '\0';
 }
 
-static int
-reply_login(struct worker *w, struct req *r, const struct client *c)
+int
+oauth2_reply_login(struct worker *w, struct req *r, const struct client *c)
 {
 	char refresh[TOKEN_LEN + 1];
 	enum err e;
@@ -142,7 +142,7 @@ oauth2_token(struct worker *w, struct req *r)
 	/* Act. */
 	switch (login_check(w->svc, r->arena, &l, &c, &wait_s, &failure)) {
 	case LOGIN_GOOD:
-		return reply_login(w, r, &c);
+		return oauth2_reply_login(w, r, &c);
 	case LOGIN_WRONG:
 		return reply_wrong(
 		    r, l.id, "no such client, or another secret");

@@ -23,6 +23,16 @@ static const struct route routes[] = {
 	ROUTE_ROLES_UPWARD, secret_put_one},
     {METHOD_DELETE, "/v1/secrets/{client_id}/{path...}", USER,
 	CONF_JOB_BODY_MAX, ROUTE_ROLES_UPWARD, secret_delete_one},
+    {METHOD_POST, "/oidc/auth-init", 0, CONF_JOB_BODY_MAX, ROUTE_OIDC,
+	oidc_init},
+    {METHOD_POST, "/oidc/auth-poll/{request_id}", 0, CONF_JOB_BODY_MAX,
+	ROUTE_OIDC | ROUTE_PRIVATE, oidc_poll},
+    {METHOD_GET, "/auth/login", 0, ROUTE_NO_BODY, ROUTE_OIDC | ROUTE_NO_HEAD,
+	web_login},
+    {METHOD_GET, "/auth/callback", 0, ROUTE_NO_BODY, ROUTE_OIDC | ROUTE_NO_HEAD,
+	web_callback},
+    {METHOD_GET, "/auth/logout", 0, ROUTE_NO_BODY, ROUTE_OIDC | ROUTE_NO_HEAD,
+	web_logout},
 };
 
 const struct route_table auth_routes = {

@@ -10,7 +10,7 @@ main(int argc, char **argv)
 	static const struct app app = {
 	    .name = "tf-event",
 	    .routes = &event_routes,
-	    .workers = 64,
+	    .workers = 32,
 	    .needs = SVC_DB,
 	    .schema = &model_schema,
 	};

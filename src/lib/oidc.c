@@ -55,8 +55,8 @@ oidc_device_start(struct oidc_call *c, struct oidc_device *out)
 	buf_init(&form, c->arena, 256);
 	oidc_form(&form, "scope", SCOPE);
 	v = oidc_post(c, &m, m.device, &form, &a);
-	if (v == OIDC_OK && a.status >= 400)
-		v = refused(c, &a);
+	if ((v == OIDC_OK || v == OIDC_UNEXPECTED) && a.status >= 400)
+		return OIDC_REFUSED;
 	if (v != OIDC_OK)
 		return v;
 	out->code = oidc_text(c->arena, &a.json, "device_code");

@@ -14,7 +14,12 @@
 #define CALL_MS 5000
 #define KEPT_MS INT64_C(3600000)
 /* For a token that no key signed, keys are asked for anew, but not more often. */
-#define KEYS_AGAIN_MS 30000
+#define KEYS_AGAIN_MS 5000
+
+/* Signs of addresses (RFC 3986, appendix A). */
+#define UNRESERVED                                                             \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+static const char uri_signs[] = UNRESERVED ":/?#[]@!$&'()*+,;=%";
 
 static const char provider[] = "the OIDC provider";
 
@@ -101,7 +106,8 @@ address(struct oidc_call *c, const struct js_doc *doc, const char *name)
 	const char *own =
 	    conf_str(oidc_conf(c->oidc), CONF_OIDC_PROVIDER_ISSUER);
 
-	if (s == NULL || uri_origin(s) == 0)
+	if (s == NULL || uri_origin(s) == 0 ||
+	    strspn(s, uri_signs) != strlen(s))
 		return NULL;
 	if (strncmp(own, "https:", 6) != 0 || strncmp(s, "https:", 6) == 0)
 		return s;
@@ -178,11 +184,8 @@ oidc_meta(struct oidc_call *c, struct oidc_meta *out)
 static void
 put_encoded(struct buf *b, const char *s)
 {
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "abcdefghijklmnopqrstuvwxyz0123456789-._~";
-
 	for (; *s != '\0'; s++)
-		if (strchr(plain, *s) != NULL)
+		if (strchr(UNRESERVED, *s) != NULL)
 			buf_char(b, *s);
 		else
 			buf_printf(b, "%%%02X", (unsigned char)*s);
@@ -212,13 +215,12 @@ basic(struct arena *a, const char *id, const char *secret)
 	put_encoded(&plain, secret);
 	max = sodium_base64_encoded_len(
 	    plain.len, sodium_base64_VARIANT_ORIGINAL);
-	out = buf_ok(&plain) ? arena_alloc(a, 6 + max) : NULL;
+	out = buf_ok(&plain) ? arena_alloc(a, max) : NULL;
 	if (out == NULL)
 		return NULL;
-	memcpy(out, "Basic ", 6);
-	(void)sodium_bin2base64(out + 6, max, (unsigned char *)plain.p,
-	    plain.len, sodium_base64_VARIANT_ORIGINAL);
-	return out;
+	(void)sodium_bin2base64(out, max, (unsigned char *)plain.p, plain.len,
+	    sodium_base64_VARIANT_ORIGINAL);
+	return arena_printf(a, "Basic %s", out);
 }
 
 enum oidc_verdict

@@ -111,8 +111,10 @@ struct match {
 	const char *params[PARAMS_MAX];
 };
 
+/* oidc: people sign in by it. */
 static void
-find(const struct route_table *t, const struct req *r, struct match *m)
+find(const struct route_table *t, const struct req *r, bool oidc,
+    struct match *m)
 {
 	const char *params[PARAMS_MAX] = {NULL};
 	const struct route *row;
@@ -122,6 +124,8 @@ find(const struct route_table *t, const struct req *r, struct match *m)
 	*m = (struct match){.row = NULL};
 	for (i = 0; i < t->n; i++) {
 		row = &t->routes[i];
+		if ((row->flags & ROUTE_OIDC) != 0 && !oidc)
+			continue;
 		how = fit(row->path, &r->uri, params);
 		if (how == 0 || how < m->best)
 			continue;
@@ -223,7 +227,7 @@ route_run(const struct route_table *t, const struct conf *c, unsigned anonymous,
 		return reply_message(r, 404, "Not Found");
 	if (e != ERR_OK)
 		return reply_err(r, e);
-	find(t, r, &m);
+	find(t, r, w != NULL && w->svc->oidc != NULL, &m);
 	if (m.best == 0)
 		return reply_message(r, 404, "Not Found");
 	if (m.row == NULL)

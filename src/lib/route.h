@@ -17,7 +17,9 @@ enum route_flag {
 	ROUTE_ID_TEXT = 1 << 1, /* a bad job id is "Invalid job id\n" as text */
 	ROUTE_ELSEWHERE = 1 << 2, /* another responder's: Allow names it */
 	ROUTE_ROLES_UPWARD = 1 << 3, /* a refusal names the lowest role first */
-	ROUTE_STREAM = 1 << 4 /* the handler reads the body, as it comes */
+	ROUTE_STREAM = 1 << 4, /* the handler reads the body, as it comes */
+	ROUTE_OIDC = 1 << 5, /* there only where people sign in by OIDC */
+	ROUTE_PRIVATE = 1 << 6 /* the path holds what is no log's business */
 };
 
 /*

@@ -15,6 +15,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "route.h"
 
 /* What a pipe takes whole (PIPE_BUF). */
 #define LINE_BYTES 4096
@@ -158,6 +159,9 @@ put_target(struct line *l, struct req *r)
 	const char *target = r != NULL ? req_param(r, "REQUEST_URI") : NULL;
 	char path[1024];
 
+	if (r != NULL && r->route != NULL &&
+	    (r->route->flags & ROUTE_PRIVATE) != 0)
+		target = r->route->path;
 	if (target == NULL)
 		target = "";
 	(void)snprintf(

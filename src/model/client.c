@@ -310,10 +310,9 @@ client_put(struct svc *s, const char *id, const struct client_change *ch,
 	return p.verdict;
 }
 
-static enum err
-erase(struct db_conn *c, void *arg)
+enum err
+client_erase(struct db_conn *c, const char *id)
 {
-	const char *id = arg;
 	int64_t n = 0;
 	enum err e;
 
@@ -323,6 +322,12 @@ erase(struct db_conn *c, void *arg)
 	if ((e = db_exec(c, &n, sql[SQL_REMOVE], "t", id)) != ERR_OK)
 		return e;
 	return n > 0 ? ERR_OK : ERR_NOTFOUND;
+}
+
+static enum err
+erase(struct db_conn *c, void *arg)
+{
+	return client_erase(c, arg);
 }
 
 enum err

@@ -70,6 +70,10 @@ enum client_verdict client_put(struct svc *s, const char *id,
 enum err client_remove(struct svc *s, const char *id)
     __attribute__((warn_unused_result));
 
+/* The same in a change. */
+enum err client_erase(struct db_conn *c, const char *id)
+    __attribute__((warn_unused_result));
+
 /* What is wrong with id as that of a new client, a sentence; NULL: nothing. */
 const char *client_id_fault(const char *id);
 /* Likewise of the len bytes of a secret, in the words of a field's fault. */

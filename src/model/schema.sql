@@ -199,6 +199,19 @@ CREATE INDEX secret_expires ON secret (expires_at) WHERE expires_at IS NOT NULL;
 
 -- VERSION 3
 
+-- Sign-ins by device that have begun.
+CREATE TABLE device_code (
+  request_id TEXT PRIMARY KEY,
+  code TEXT NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX device_code_expires ON device_code (expires_at);
+
+-- Who has not signed in for long.
+CREATE INDEX client_last_login ON client (last_login) WHERE sub IS NOT NULL;
+
+-- VERSION 4
+
 -- The log of an agent, apart from its row: that is read and written far more often.
 CREATE TABLE agent_log (
   agent TEXT PRIMARY KEY REFERENCES agent (name) ON DELETE CASCADE,

@@ -23,7 +23,10 @@ enum {
 	SQL_SPENT,
 	SQL_PURGE,
 	SQL_AFTER,
-	SQL_RESEAL
+	SQL_RESEAL,
+	SQL_ONE,
+	SQL_CLEAR,
+	SQL_MOVE
 };
 
 static const char *const sql[] = {
@@ -51,6 +54,10 @@ static const char *const sql[] = {
 		  "ORDER BY client, path LIMIT 1",
     [SQL_RESEAL] = "UPDATE secret SET value = $4 "
 		   "WHERE client = $1 AND path = $2 AND value = $3",
+    [SQL_ONE] = "SELECT path, value FROM secret WHERE client = $1 LIMIT 1",
+    [SQL_CLEAR] = "DELETE FROM secret WHERE client = $1",
+    [SQL_MOVE] = "UPDATE secret SET client = $3, value = $4 "
+		 "WHERE client = $1 AND path = $2",
 };
 
 bool
@@ -469,4 +476,67 @@ secret_rotate(
 	*n = r.n;
 	*lost += r.lost;
 	return e;
+}
+
+/* Some secret of the client; ERR_NOTFOUND if it has none. */
+static enum err
+one_secret(struct db_conn *c, struct arena *a, const char *client,
+    const char **path, const char **text)
+{
+	struct db_stmt *s;
+	const char *p;
+	size_t len;
+	enum err e;
+
+	if ((e = db_query(c, &s, sql[SQL_ONE], "t", client)) != ERR_OK)
+		return e;
+	*path = arena_printf(a, "%s", db_text(s, 0, NULL));
+	p = db_text(s, 1, &len);
+	*text = arena_dup(a, p, len);
+	db_end(s);
+	return *path != NULL && *text != NULL ? ERR_OK : ERR_NOMEM;
+}
+
+/* One of the secrets of from, the next one each time; ERR_NOTFOUND after the last. */
+static enum err
+move_one(struct db_conn *c, struct svc *s, struct arena *a, const char *from,
+    const char *to)
+{
+	const char *path, *text, *value, *sealed;
+	size_t len;
+	enum err e;
+
+	if ((e = one_secret(c, a, from, &path, &text)) != ERR_OK)
+		return e;
+	e = seal_open_value(s->seal, a, from, path, text, &value, &len);
+	if (e == ERR_INVALID) {
+		log_warn("the secret %s of %s cannot be opened and is not "
+			 "moved to %s",
+		    path, from, to);
+		return db_exec(c, NULL, sql[SQL_DELETE], "tt", from, path);
+	}
+	if (e != ERR_OK)
+		return e;
+	sealed = seal_close_value(s->seal, a, to, path, value, len);
+	if (sealed == NULL)
+		return ERR_NOMEM;
+	return db_exec(c, NULL, sql[SQL_MOVE], "tttt", from, path, to, sealed);
+}
+
+enum err
+secret_move(struct db_conn *c, struct svc *s, const char *from, const char *to)
+{
+	struct arena *a;
+	enum err e;
+
+	if (s->seal == NULL)
+		return ERR_OK;
+	if ((e = db_exec(c, NULL, sql[SQL_CLEAR], "t", to)) != ERR_OK)
+		return e;
+	if ((a = arena_new()) == NULL)
+		return ERR_NOMEM;
+	while ((e = move_one(c, s, a, from, to)) == ERR_OK)
+		arena_reset(a);
+	arena_free(a);
+	return e == ERR_NOTFOUND ? ERR_OK : e;
 }

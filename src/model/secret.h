@@ -60,6 +60,11 @@ enum err secret_fill(struct svc *s, struct arena *a, const struct id *id,
 enum err secret_spend(struct db_conn *c, const char *job_id)
     __attribute__((warn_unused_result));
 
+/* In a change: the client from is called to from now on, and its secrets are sealed for that
+ * name; those that no key opens are gone.  Nothing happens without a key. */
+enum err secret_move(struct db_conn *c, struct svc *s, const char *from,
+    const char *to) __attribute__((warn_unused_result));
+
 /* Remove what has expired, at most a few hundred at a time; *n how many. */
 enum err secret_purge(struct svc *s, int64_t *n)
     __attribute__((warn_unused_result));

@@ -330,7 +330,7 @@ Test(agent, is_forgotten_when_it_has_been_silent_for_long)
 }
 
 static enum err
-second_version_row(struct db_conn *c, void *arg)
+third_version_row(struct db_conn *c, void *arg)
 {
 	static const char sql[] = "INSERT INTO agent (name, log, updated_at) "
 				  "VALUES ('a1', '[\"x\"]', 1)";
@@ -341,9 +341,8 @@ second_version_row(struct db_conn *c, void *arg)
 
 Test(agent, keeps_its_log_over_the_step_that_moves_it)
 {
-	const struct db_schema second = {2, model_schema.steps};
-	struct db_options o = {
-	    .schema = &second, .readers = 1, .wait_ms = 5000};
+	const struct db_schema third = {3, model_schema.steps};
+	struct db_options o = {.schema = &third, .readers = 1, .wait_ms = 5000};
 	char dir[64], uri[128];
 	struct db_conn *c;
 	struct db_stmt *s;
@@ -353,7 +352,7 @@ Test(agent, keeps_its_log_over_the_step_that_moves_it)
 	o.uri = uri;
 	db_close(f.svc.db);
 	cr_assert_eq(db_open(&f.svc.db, &o), ERR_OK);
-	cr_assert_eq(db_write(f.svc.db, second_version_row, NULL), ERR_OK);
+	cr_assert_eq(db_write(f.svc.db, third_version_row, NULL), ERR_OK);
 	db_close(f.svc.db);
 	o.schema = &model_schema;
 	cr_assert_eq(db_open(&f.svc.db, &o), ERR_OK);

@@ -136,6 +136,8 @@ oidc_keep(struct oidc *o, enum oidc_page page, const struct js_span *text)
 	memcpy(copy, text->p, text->len);
 	(void)pthread_mutex_lock(&o->lock);
 	free(p->text);
-	*p = (struct page){copy, text->len, clock_mono_ms()};
+	p->text = copy;
+	p->len = text->len;
+	p->at = clock_mono_ms();
 	(void)pthread_mutex_unlock(&o->lock);
 }

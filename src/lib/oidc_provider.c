@@ -215,13 +215,12 @@ basic(struct arena *a, const char *id, const char *secret)
 	put_encoded(&plain, secret);
 	max = sodium_base64_encoded_len(
 	    plain.len, sodium_base64_VARIANT_ORIGINAL);
-	out = buf_ok(&plain) ? arena_alloc(a, 6 + max) : NULL;
+	out = buf_ok(&plain) ? arena_alloc(a, max) : NULL;
 	if (out == NULL)
 		return NULL;
-	memcpy(out, "Basic ", 6);
-	(void)sodium_bin2base64(out + 6, max, (unsigned char *)plain.p,
-	    plain.len, sodium_base64_VARIANT_ORIGINAL);
-	return out;
+	(void)sodium_bin2base64(out, max, (unsigned char *)plain.p, plain.len,
+	    sodium_base64_VARIANT_ORIGINAL);
+	return arena_printf(a, "Basic %s", out);
 }
 
 enum oidc_verdict

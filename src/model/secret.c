@@ -42,7 +42,8 @@ static const char *const sql[] = {
     [SQL_FIND] = "SELECT value FROM secret WHERE client = $1 AND path = $2 "
 		 "AND (expires_at IS NULL OR expires_at > $3)",
     [SQL_UNSPENT] = "SELECT client_id, body FROM job WHERE id = $1 "
-		    "AND secrets = 1 AND secrets_spent = 0",
+		    "AND secrets = 1 AND secrets_spent = 0 "
+		    "AND (started_at IS NOT NULL OR ended_at IS NOT NULL)",
     [SQL_SPEND] = "DELETE FROM secret WHERE client = $1 AND path = $2 "
 		  "AND ephemeral = 1",
     [SQL_SPENT] = "UPDATE job SET secrets_spent = 1 WHERE id = $1",

@@ -55,8 +55,9 @@ enum err secret_fill(struct svc *s, struct arena *a, const struct id *id,
     const char *client, const char *body, size_t len, const char **out,
     size_t *out_len) __attribute__((warn_unused_result));
 
-/* In a change: the job has started or ended, so the ephemeral secrets that it names
- * are gone, once. */
+/* In a change: a sign of the job has come, or its end, so the ephemeral secrets that it
+ * names are gone, once.  While nobody has taken it nothing happens: anybody can name a
+ * job. */
 enum err secret_spend(struct db_conn *c, const char *job_id)
     __attribute__((warn_unused_result));
 

@@ -2,7 +2,7 @@
 
 #include "secret.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
@@ -421,6 +421,27 @@ reseal(struct db_conn *c, struct rotating *r, struct arena *a,
 	    c, NULL, sql[SQL_RESEAL], "tttt", client, path, text, anew);
 }
 
+void
+secret_place_free(struct secret_place *p)
+{
+	free(p->client);
+	free(p->path);
+	*p = (struct secret_place){NULL, NULL};
+}
+
+/* A copy of text in place of what is in *to. */
+static bool
+hold(char **to, const char *text)
+{
+	char *anew = strdup(text);
+
+	if (anew == NULL)
+		return false;
+	free(*to);
+	*to = anew;
+	return true;
+}
+
 /* The next one, and *after on it.  Nothing is read on while a row is written: SQLite may
  * then show it a second time. */
 static enum err
@@ -432,17 +453,18 @@ next_secret(struct db_conn *c, struct secret_place *after, struct arena *a,
 	size_t len;
 	enum err e;
 
-	e = db_query(c, &s, sql[SQL_AFTER], "tt", after->client, after->path);
+	e = db_query(c, &s, sql[SQL_AFTER], "tt",
+	    after->client != NULL ? after->client : "",
+	    after->path != NULL ? after->path : "");
 	if (e != ERR_OK)
 		return e;
-	(void)snprintf(
-	    after->client, sizeof(after->client), "%s", db_text(s, 0, NULL));
-	(void)snprintf(
-	    after->path, sizeof(after->path), "%s", db_text(s, 1, NULL));
 	p = db_text(s, 2, &len);
 	*text = arena_dup(a, p, len);
+	if (*text == NULL || !hold(&after->client, db_text(s, 0, NULL)) ||
+	    !hold(&after->path, db_text(s, 1, NULL)))
+		e = ERR_NOMEM;
 	db_end(s);
-	return *text != NULL ? ERR_OK : ERR_NOMEM;
+	return e;
 }
 
 static enum err

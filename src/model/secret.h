@@ -16,6 +16,7 @@
  */
 
 #define SECRET_LEN_MAX 262144 /* bytes of a value */
+#define SECRET_PATH_MAX 1024 /* bytes of the path of a new one */
 #define SECRETS_MAX 1000 /* of one client */
 #define SECRET_LIFE_S 31536000 /* unless told otherwise */
 
@@ -70,11 +71,14 @@ enum err secret_move(struct db_conn *c, struct svc *s, const char *from,
 enum err secret_purge(struct svc *s, int64_t *n)
     __attribute__((warn_unused_result));
 
-/* Where a walk over all secrets stands; both "" before the first. */
+/* Where a walk over all secrets stands; both NULL before the first.  Free with
+ * secret_place_free(). */
 struct secret_place {
-	char client[1024];
-	char path[4096];
+	char *client;
+	char *path;
 };
+
+void secret_place_free(struct secret_place *p);
 
 /* Look at a few hundred secrets behind *after and seal anew, with the key that seals
  * now, what another has sealed; *after goes on.  *n: how many were looked at, 0: that

@@ -183,6 +183,19 @@ Test(test_secret, takes_paths_of_words_and_slashes)
 	    "with a forward slash (/).");
 }
 
+Test(test_secret, has_a_path_of_1024_bytes_at_most)
+{
+	const char *c = unique("c"), *longer = repeat('x', 1025);
+
+	given_secret(c, longer + 1, "v");
+	expect_faults(put_as(c, c, longer, "{\"value\":\"v\"}"),
+	    "{\"path\":[\"Longer than maximum length 1024.\"]}");
+	/* One that is there already can still be removed. */
+	expect_status(
+	    call("DELETE", path_of(c, longer), bearer("contributor", c), NULL),
+	    200);
+}
+
 Test(test_secret, goes_by_delete_and_delete_does_not_mind_none)
 {
 	const char *c = unique("c");

@@ -25,7 +25,6 @@ enum {
 	SQL_AFTER,
 	SQL_RESEAL,
 	SQL_ONE,
-	SQL_CLEAR,
 	SQL_MOVE
 };
 
@@ -56,7 +55,6 @@ static const char *const sql[] = {
     [SQL_RESEAL] = "UPDATE secret SET value = $4 "
 		   "WHERE client = $1 AND path = $2 AND value = $3",
     [SQL_ONE] = "SELECT path, value FROM secret WHERE client = $1 LIMIT 1",
-    [SQL_CLEAR] = "DELETE FROM secret WHERE client = $1",
     [SQL_MOVE] = "UPDATE secret SET client = $3, value = $4 "
 		 "WHERE client = $1 AND path = $2",
 };
@@ -223,7 +221,9 @@ put_value(struct buf *b, struct svc *s, const struct id *id, const char *client,
 	}
 	if (text == NULL)
 		log_warn("job %s: the secret %s of %s is handed out empty: %s",
-		    id->text, path, client, why);
+		    id->text, path,
+		    client[0] != '\0' ? client : "a client that was removed",
+		    why);
 	js_put_string(b, value, len);
 }
 
@@ -546,6 +546,25 @@ move_one(struct db_conn *c, struct svc *s, struct arena *a, const char *from,
 	return db_exec(c, NULL, sql[SQL_MOVE], "tttt", from, path, to, sealed);
 }
 
+static enum err
+leave_all(struct db_conn *c, const char *from, const char *to)
+{
+	struct db_stmt *s;
+	enum err e;
+	int64_t n;
+
+	if ((e = db_query(c, &s, sql[SQL_COUNT], "t", from)) != ERR_OK)
+		return e;
+	n = db_int(s, 0);
+	db_end(s);
+	if (n > 0)
+		log_warn("%lld secrets of %s are not moved to %s, for there is "
+			 "no key for secrets: set SECRETS_MASTER_KEY again and "
+			 "have them written anew",
+		    (long long)n, from, to);
+	return ERR_OK;
+}
+
 enum err
 secret_move(struct db_conn *c, struct svc *s, const char *from, const char *to)
 {
@@ -553,9 +572,7 @@ secret_move(struct db_conn *c, struct svc *s, const char *from, const char *to)
 	enum err e;
 
 	if (s->seal == NULL)
-		return ERR_OK;
-	if ((e = db_exec(c, NULL, sql[SQL_CLEAR], "t", to)) != ERR_OK)
-		return e;
+		return leave_all(c, from, to);
 	if ((a = arena_new()) == NULL)
 		return ERR_NOMEM;
 	while ((e = move_one(c, s, a, from, to)) == ERR_OK)

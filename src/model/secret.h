@@ -62,8 +62,9 @@ enum err secret_fill(struct svc *s, struct arena *a, const struct id *id,
 enum err secret_spend(struct db_conn *c, const char *job_id)
     __attribute__((warn_unused_result));
 
-/* In a change: the client from is called to from now on, and its secrets are sealed for that
- * name; those that no key opens are gone.  Nothing happens without a key. */
+/* In a change: the client from is called to from now on, where nothing is yet, and its
+ * secrets are sealed for that name; those that no key opens are gone.  Without a key they
+ * stay where they are, which is told in the log. */
 enum err secret_move(struct db_conn *c, struct svc *s, const char *from,
     const char *to) __attribute__((warn_unused_result));
 

@@ -149,6 +149,11 @@ secret_put_one(struct worker *w, struct req *r)
 		"A login (known client_id) is required to securely "
 		"storeinformation."))
 		return r->status;
+	if (strlen(n.path) > SECRET_PATH_MAX) {
+		faults_add(
+		    &f, "Longer than maximum length 1024.", "path", NULL);
+		return reply_faults(r, &f);
+	}
 
 	/* Act. */
 	e = secret_put(w->svc, r->arena, &n);

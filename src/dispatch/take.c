@@ -58,7 +58,7 @@ reply_job(struct worker *w, struct req *r, const struct job *job)
 	clock_text(job->started_at, time);
 	buf_init(&b, r->arena, len + 128);
 	buf_add(&b, body, len - 1);
-	if (job->client_id != NULL) {
+	if (job->client_id != NULL && job->client_id[0] != '\0') {
 		buf_str(&b, ",\"client_id\":");
 		js_put_string(&b, job->client_id, strlen(job->client_id));
 	}

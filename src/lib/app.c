@@ -338,7 +338,10 @@ serve_until_signal(
 		free(p);
 		return EXIT_FAILURE;
 	}
-	if (make_places(p) && start_threads(p, n > 0 ? n : a->workers)) {
+	if (n == 0)
+		n = a->workers;
+	gate_set_threads(n);
+	if (make_places(p) && start_threads(p, n)) {
 		say_ready();
 		(void)sigwait(signals, &sig);
 		status = EXIT_SUCCESS;

@@ -17,7 +17,8 @@ enum {
 	SQL_ADD,
 	SQL_CHANGE,
 	SQL_REMOVE,
-	SQL_REMOVE_SECRETS
+	SQL_REMOVE_SECRETS,
+	SQL_DISOWN_JOBS
 };
 
 /* A row for each queue that the client owns, one without a queue if it owns none. */
@@ -42,6 +43,8 @@ static const char *const sql[] = {
 		   "email = coalesce($6, email) WHERE id = $1",
     [SQL_REMOVE] = "DELETE FROM client WHERE id = $1",
     [SQL_REMOVE_SECRETS] = "DELETE FROM secret WHERE client = $1",
+    [SQL_DISOWN_JOBS] = "UPDATE job SET client_id = '' "
+			"WHERE client_id = $1 AND ended_at IS NULL",
 };
 
 /* As in a record, where a name that nobody knows stands for the default. */
@@ -257,6 +260,9 @@ put(struct db_conn *c, void *arg)
 
 	if ((e = judge(c, p)) != ERR_OK)
 		return e;
+	if (p->verdict == CLIENT_CREATED &&
+	    (e = client_disown(c, p->id)) != ERR_OK)
+		return e;
 	if (p->verdict == CLIENT_CREATED)
 		return db_exec(c, NULL, sql[SQL_ADD], "tttttti", p->id, p->hash,
 		    auth_role_name(ch->role != 0 ? ch->role : ROLE_CONTRIBUTOR),
@@ -311,12 +317,21 @@ client_put(struct svc *s, const char *id, const struct client_change *ch,
 }
 
 enum err
+client_disown(struct db_conn *c, const char *id)
+{
+	enum err e = db_exec(c, NULL, sql[SQL_REMOVE_SECRETS], "t", id);
+
+	return e == ERR_OK ? db_exec(c, NULL, sql[SQL_DISOWN_JOBS], "t", id)
+			   : e;
+}
+
+enum err
 client_erase(struct db_conn *c, const char *id)
 {
 	int64_t n = 0;
 	enum err e;
 
-	if ((e = db_exec(c, NULL, sql[SQL_REMOVE_SECRETS], "t", id)) != ERR_OK)
+	if ((e = client_disown(c, id)) != ERR_OK)
 		return e;
 	/* Tokens and owned queues go with the row (ON DELETE CASCADE). */
 	if ((e = db_exec(c, &n, sql[SQL_REMOVE], "t", id)) != ERR_OK)

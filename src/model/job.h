@@ -87,7 +87,8 @@ struct job {
 	const char *body;
 	size_t body_len;
 	const char *attachments; /* NULL: none */
-	const char *client_id; /* whose secrets it names; NULL: none */
+	const char *client_id; /* whose secrets it names; NULL: none; "": a
+				  client's that was removed */
 	int64_t started_at;
 	bool seed; /* of job_read() alone */
 };

@@ -72,7 +72,7 @@ CREATE INDEX agent_queue_agent ON agent_queue (agent);
 
 -- VERSION 2
 
-ALTER TABLE job ADD COLUMN client_id TEXT;  -- whose secrets it names
+ALTER TABLE job ADD COLUMN client_id TEXT;  -- whose secrets it names; '': nobody's any more
 ALTER TABLE job ADD COLUMN secrets INTEGER NOT NULL DEFAULT 0; -- 1: names some
 ALTER TABLE job ADD COLUMN secrets_spent INTEGER NOT NULL DEFAULT 0;
                                 -- 1: its ephemeral ones are gone
@@ -220,3 +220,9 @@ CREATE TABLE agent_log (
 INSERT INTO agent_log (agent, lines)
   SELECT name, log FROM agent WHERE log IS NOT NULL;
 UPDATE agent SET log = NULL WHERE log IS NOT NULL; -- not used any more
+
+-- VERSION 5
+
+-- The jobs of a client whose secrets may still be told.
+CREATE INDEX job_client ON job (client_id)
+  WHERE client_id IS NOT NULL AND ended_at IS NULL;

@@ -131,6 +131,139 @@ Test(user, keeps_tokens_and_secrets_under_another_address)
 	cr_expect_str_eq(missing, "x/y, x/z");
 }
 
+/* A job of that client which names the secret p. */
+static void
+given_job(const char *client, struct id *id)
+{
+	static const char body[] =
+	    "{\"test_data\":{\"secrets\":{\"S\":\"p\"}}}";
+	const char *paths[] = {"p"};
+	const struct auth_caller owner = {.token = true, .client_id = client};
+	struct job_new job = {
+	    .queue = "q",
+	    .secrets = true,
+	    .secret_paths = paths,
+	    .n_secret_paths = 1,
+	    .body = body,
+	    .body_len = sizeof(body) - 1,
+	};
+	struct job_refusal more;
+
+	id_make(&job.id);
+	cr_assert_eq(
+	    job_submit(&f.svc, f.arena, &job, &owner, "", &more), JOB_OK);
+	*id = job.id;
+}
+
+static void
+given_secret(const char *client, const char *value)
+{
+	const struct secret_new n = {
+	    .client = client, .path = "p", .value = value, .len = 1};
+
+	cr_assert_eq(secret_put(&f.svc, f.arena, &n), ERR_OK);
+}
+
+/* Whose secrets the job is told. */
+static const char *
+owner_of(const struct id *id)
+{
+	struct db_conn *c = db_read(f.svc.db);
+	struct db_stmt *s;
+	const char *owner;
+
+	cr_assert_eq(db_query(c, &s, "SELECT client_id FROM job WHERE id = $1",
+			 "t", id->text),
+	    ERR_OK);
+	owner = arena_printf(f.arena, "%s", db_text(s, 0, NULL));
+	db_end(s);
+	db_read_end(f.svc.db, c);
+	return owner;
+}
+
+static const char *
+told(const char *client)
+{
+	static const char body[] =
+	    "{\"test_data\":{\"secrets\":{\"S\":\"p\"}}}";
+	struct id id;
+	const char *out;
+	size_t len;
+
+	id_make(&id);
+	cr_assert_eq(secret_fill(&f.svc, f.arena, &id, client, body,
+			 sizeof(body) - 1, &out, &len),
+	    ERR_OK);
+	return out;
+}
+
+#define TOLD(value) "{\"test_data\":{\"secrets\":{\"S\":\"" value "\"}}}"
+
+Test(user, has_jobs_that_are_told_their_secrets_under_another_address)
+{
+	struct id id;
+
+	cr_assert_eq(signs_in("s", "a@b.c"), USER_NEW);
+	given_secret("a@b.c", "1");
+	given_job("a@b.c", &id);
+	cr_assert_eq(signs_in("s", "new@b.c"), USER_RENAMED);
+	/* Whoever has the former address next owns none of it. */
+	cr_assert_eq(signs_in("t", "a@b.c"), USER_NEW);
+	given_secret("a@b.c", "2");
+	cr_expect_str_eq(owner_of(&id), "new@b.c");
+	cr_expect_str_eq(told(owner_of(&id)), TOLD("1"));
+}
+
+/* A token of the one before is good for some minutes yet. */
+Test(user, begins_without_secrets_and_jobs_of_a_former_client)
+{
+	struct id waiting, late;
+
+	add_client("lab");
+	given_secret("lab", "1");
+	given_job("lab", &waiting);
+	cr_assert_eq(client_remove(&f.svc, "lab"), ERR_OK);
+	cr_expect_str_eq(owner_of(&waiting), "");
+	given_secret("lab", "2");
+	given_job("lab", &late);
+	add_client("lab");
+	cr_expect_str_eq(told("lab"), TOLD(""));
+	given_secret("lab", "3");
+	cr_expect_str_eq(owner_of(&waiting), "");
+	cr_expect_str_eq(owner_of(&late), "");
+	cr_expect_str_eq(told(""), TOLD(""));
+
+	given_secret("a@b.c", "1");
+	given_job("a@b.c", &late);
+	cr_assert_eq(signs_in("s", "a@b.c"), USER_NEW);
+	cr_expect_str_eq(told("a@b.c"), TOLD(""));
+	cr_expect_str_eq(owner_of(&late), "");
+
+	given_secret("new@b.c", "1");
+	given_job("new@b.c", &late);
+	cr_assert_eq(signs_in("s", "new@b.c"), USER_RENAMED);
+	cr_expect_str_eq(told("new@b.c"), TOLD(""));
+	cr_expect_str_eq(owner_of(&late), "");
+}
+
+Test(user, gets_another_address_while_no_key_opens_secrets)
+{
+	struct seal *seal = f.svc.seal;
+	struct client c;
+
+	cr_assert_eq(signs_in("s", "a@b.c"), USER_NEW);
+	given_secret("a@b.c", "1");
+	f.svc.seal = NULL;
+	cr_expect_eq(signs_in("s", "new@b.c"), USER_RENAMED);
+	cr_expect_eq(find("a@b.c", &c), ERR_NOTFOUND);
+	f.svc.seal = seal;
+	/* They stay as they are until somebody else has that name. */
+	cr_expect_str_eq(told("a@b.c"), TOLD("1"));
+	cr_expect_str_eq(told("new@b.c"), TOLD(""));
+	add_client("a@b.c");
+	cr_expect_str_eq(told("a@b.c"), TOLD(""));
+}
+
 Test(user, takes_nobody_elses_id)
 {
 	struct client c;

@@ -8,21 +8,6 @@
 #include "routes.h"
 #include "secret.h"
 
-/* The values of queue in the query, in order. */
-static const char **
-asked_queues(struct req *r, size_t *n)
-{
-	const char **queues;
-	size_t i;
-
-	*n = 0;
-	queues = arena_alloc(r->arena, (r->uri.n_query + 1) * sizeof(*queues));
-	for (i = 0; queues != NULL && i < r->uri.n_query; i++)
-		if (strcmp(r->uri.query[i].name, "queue") == 0)
-			queues[(*n)++] = r->uri.query[i].value;
-	return queues;
-}
-
 /* Who asks: agent=NAME in the query, so that curl needs no cookie jar, else the
  * cookie that POST /v1/agents/data/NAME has set.  NULL: nobody we know. */
 static const char *
@@ -80,7 +65,7 @@ take_get(struct worker *w, struct req *r)
 	size_t n;
 
 	/* Parse and check. */
-	queues = asked_queues(r, &n);
+	queues = uri_query_all(&r->uri, r->arena, "queue", &n);
 	if (queues == NULL)
 		return reply_err(r, ERR_NOMEM);
 	if (n == 0)

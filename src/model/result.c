@@ -23,7 +23,7 @@ enum { SQL_REPORT, SQL_SEED, SQL_KIND, SQL_VIEW };
 	"$2 = 'waiting'"
 
 static const char *const sql[] = {
-    [SQL_REPORT] = "UPDATE job SET "
+    [SQL_REPORT] = "UPDATE job SET seed = 0, "
 		   "ended_at = CASE WHEN ended_at IS NULL AND $2 IN "
 		   "('cancelled', 'complete', 'completed') THEN $5 "
 		   "ELSE ended_at END, "

@@ -73,7 +73,7 @@ take_get(struct worker *w, struct req *r)
 		    r, 400, "No queue(s) specified in request");
 	agent = agent_name(r);
 	if (agent == NULL)
-		return reply_message(r, 401, "Agent not identified");
+		return route_refuse(r, 401, "Agent not identified");
 
 	/* Act. */
 	e = job_take(w->svc, r->arena, queues, n, agent, r->caller.token, &job);

@@ -29,28 +29,28 @@ refuse(struct req *r, const struct job_new *job, enum job_verdict v,
 	case JOB_BAD_ID:
 		return reply_message(r, 400, "Invalid job_id specified");
 	case JOB_NEEDS_LOGIN_PRIORITY:
-		return reply_message(r, 401,
+		return route_refuse(r, 401,
 		    "Authentication required for setting priority: %lld",
 		    (long long)job->priority);
 	case JOB_NOT_THIS_PRIORITY:
-		return reply_message(r, 403,
+		return route_refuse(r, 403,
 		    "Not enough permissions to push to %s with priority %lld",
 		    job->queue, (long long)job->priority);
 	case JOB_NEEDS_LOGIN_QUEUE:
-		return reply_message(r, 401,
+		return route_refuse(r, 401,
 		    "Authentication required to push to restricted queue: %s",
 		    job->queue);
 	case JOB_NOT_THIS_QUEUE:
-		return reply_message(r, 403,
+		return route_refuse(r, 403,
 		    "Not enough permissions to push to the restricted queue: "
 		    "%s",
 		    job->queue);
 	case JOB_NEEDS_LOGIN_RESERVE:
-		return reply_message(r, 401,
+		return route_refuse(r, 401,
 		    "Authentication required for setting timeout: %lld",
 		    (long long)job->reserve_s);
 	case JOB_NOT_THIS_RESERVE:
-		return reply_message(r, 403,
+		return route_refuse(r, 403,
 		    "Not enough permissions to push to %s with reservation "
 		    "timeout %lld",
 		    job->queue, (long long)job->reserve_s);

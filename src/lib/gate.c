@@ -136,3 +136,11 @@ gate_share(unsigned part)
 {
 	return threads > part ? threads / part : 1;
 }
+
+unsigned
+gate_rest(unsigned part)
+{
+	unsigned share = gate_share(part);
+
+	return threads > share ? threads - share : 1;
+}

@@ -36,4 +36,7 @@ void gate_set_threads(unsigned n);
 /* One part-th of them, 1 at least. */
 unsigned gate_share(unsigned part);
 
+/* All but one part-th, 1 at least. */
+unsigned gate_rest(unsigned part);
+
 #endif /* !GATE_H */

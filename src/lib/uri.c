@@ -210,8 +210,7 @@ by_text(const void *a, const void *b)
 }
 
 const char **
-uri_query_all(
-    const struct uri *u, struct arena *a, const char *name, size_t *n)
+uri_query_all(const struct uri *u, struct arena *a, const char *name, size_t *n)
 {
 	const char **values;
 	size_t i, all = 0;

@@ -68,12 +68,23 @@ client_id_fault(const char *id)
 	return name_fault(id, strlen(id));
 }
 
+/* Of valid UTF-8. */
+static size_t
+characters(const char *s, size_t len)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < len; i++)
+		n += ((unsigned char)s[i] & 0xc0) != 0x80;
+	return n;
+}
+
 const char *
 client_secret_fault(const char *secret, size_t len)
 {
 	if (memchr(secret, '\0', len) != NULL)
 		return "Must not contain NUL.";
-	if (len < BCRYPT_SECRET_MIN)
+	if (characters(secret, len) < BCRYPT_SECRET_MIN)
 		return "Shorter than minimum length 15.";
 	return len > BCRYPT_SECRET_MAX ? "Longer than maximum length 72."
 				       : NULL;

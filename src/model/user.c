@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "address.h"
 #include "client.h"
 #include "clock.h"
 #include "secret.h"
@@ -142,7 +143,8 @@ user_sign_in(struct svc *s, const struct user *u, enum err *failure)
 	struct signing g = {.s = s, .u = u, .now = clock_now_ms()};
 	enum err e = ERR_NOMEM;
 
-	if (client_id_fault(u->email) != NULL ||
+	if (!address_is_email(u->email, strlen(u->email)) ||
+	    client_id_fault(u->email) != NULL ||
 	    strcmp(u->email, CLIENT_SYSTEM) == 0)
 		return USER_BAD_EMAIL;
 	if ((g.a = arena_new()) != NULL)

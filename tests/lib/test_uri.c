@@ -420,7 +420,6 @@ Test(uri_cookie, reads_what_it_has_quoted)
 Test(uri, gives_all_values_of_a_name_once)
 {
 	const char **values;
-	struct uri u;
 	size_t n;
 
 	cr_assert_eq(uri_parse(&u, arena, "/x?q=b&r=z&q=a&q=b&q", 20), ERR_OK);

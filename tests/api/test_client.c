@@ -649,8 +649,8 @@ Test(test_client, flood_of_log_ins_holds_up_nobody_else)
 
 	for (i = 0; i < 70; i++) {
 		racers[i].id = unique("nobody");
-		cr_assert_eq(pthread_create(&threads[i], NULL, log_in_unknown,
-				 &racers[i]),
+		cr_assert_eq(pthread_create(
+				 &threads[i], NULL, log_in_unknown, &racers[i]),
 		    0);
 	}
 	(void)clock_gettime(CLOCK_MONOTONIC, &from);

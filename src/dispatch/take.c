@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "clock.h"
-#include "job.h"
+#include "handout.h"
 #include "queue.h"
 #include "routes.h"
 #include "secret.h"
@@ -75,6 +75,7 @@ int
 take_get(struct worker *w, struct req *r)
 {
 	const char **queues, *agent;
+	struct handout_ask ask;
 	struct job job;
 	enum err e;
 	size_t n;
@@ -91,7 +92,10 @@ take_get(struct worker *w, struct req *r)
 		return reply_message(r, 401, "Agent not identified");
 
 	/* Act. */
-	e = job_take(w->svc, r->arena, queues, n, agent, r->caller.token, &job);
+	r->cause.agent = agent;
+	ask = (struct handout_ask){
+	    queues, n, agent, r->caller.client_id, r->cause.connection};
+	e = handout_take(w->svc, r->arena, &ask, &job);
 	if (e == ERR_NOTFOUND)
 		return reply_empty(r, 204);
 	if (e != ERR_OK)

@@ -188,6 +188,22 @@ refuse_caller(struct req *r, const struct auth_denial *denial)
 	return reply_message(r, denial->status, "%s", denial->message);
 }
 
+static void
+tell_cause(struct req *r)
+{
+	const char *cookies = req_param(r, "HTTP_COOKIE");
+
+	r->cause = (struct cause){
+	    .request_id = req_id(r),
+	    .client = r->caller.client_id,
+	    .agent = cookies != NULL
+			 ? uri_cookie(r->arena, cookies, "agent_name")
+			 : NULL,
+	    .connection = req_param(r, "TF_CONNECTION"),
+	};
+	cause_set(&r->cause);
+}
+
 static bool
 may_pass(struct req *r, unsigned anonymous, const struct worker *w,
     struct auth_denial *denial)
@@ -240,7 +256,10 @@ route_run(const struct route_table *t, const struct conf *c, unsigned anonymous,
 		return refuse_caller(r, &denial);
 	if ((e = read_body(r, c)) != ERR_OK)
 		return reply_err(r, e);
-	return m.row->handler(w, r);
+	tell_cause(r);
+	(void)m.row->handler(w, r);
+	cause_set(NULL);
+	return r->status;
 }
 
 bool

@@ -8,17 +8,21 @@
 
 #include "clock.h"
 #include "field.h"
+#include "handout.h"
+#include "journal.h"
 #include "log.h"
 #include "queue.h"
-#include "secret.h"
 
 #define LOG_LINES 100
 #define LOG_BYTES 262144
 #define QUEUES_MAX 1000
+/* Of a state, as far as it is compared. */
+#define STATE_MAX 128
 
 enum {
 	SQL_KNOWN,
 	SQL_COUNT,
+	SQL_STATE,
 	SQL_PUT,
 	SQL_FORGET_QUEUES,
 	SQL_ADD_QUEUE,
@@ -34,6 +38,7 @@ enum {
 static const char *const sql[] = {
     [SQL_KNOWN] = "SELECT 1 FROM agent WHERE name = $1",
     [SQL_COUNT] = "SELECT count(*) FROM agent",
+    [SQL_STATE] = "SELECT state FROM agent WHERE name = $1",
     [SQL_PUT] = "INSERT INTO agent (name, state, comment, identifier, job_id, "
 		"location, provision_type, queues, updated_at) "
 		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
@@ -241,14 +246,51 @@ put_log(struct db_conn *c, const struct putting *p)
 	return e;
 }
 
+/* What the agent said of itself before. */
+static enum err
+former_state(struct db_conn *c, const struct putting *p, char out[STATE_MAX],
+    bool *known)
+{
+	struct db_stmt *s;
+	const char *state;
+	enum err e;
+
+	out[0] = '\0';
+	e = db_query(c, &s, sql[SQL_STATE], "t", p->name);
+	*known = e == ERR_OK;
+	if (e != ERR_OK)
+		return e == ERR_NOTFOUND ? ERR_OK : e;
+	if ((state = db_text(s, 0, NULL)) != NULL)
+		(void)snprintf(out, STATE_MAX, "%s", state);
+	db_end(s);
+	return ERR_OK;
+}
+
+/* The journal has the begin of an agent and each change of its state. */
+static enum err
+note_state(
+    struct db_conn *c, const struct putting *p, const char *was, bool known)
+{
+	const struct agent_text_value *t = &p->r->texts[AGENT_STATE];
+	const struct journal_item item = {"state", t->p, 0};
+
+	if (known && (t->p == NULL || strncmp(was, t->p, STATE_MAX - 1) == 0))
+		return ERR_OK;
+	return journal_add(c, known ? "agent.state" : "agent.created", p->name,
+	    &item, t->p != NULL);
+}
+
 static enum err
 put_change(struct db_conn *c, void *arg)
 {
 	const struct putting *p = arg;
 	const struct agent_text_value *t = p->r->texts;
+	char was[STATE_MAX];
+	bool known;
 	enum err e;
 
-	if ((e = admit(c, p)) != ERR_OK)
+	if ((e = admit(c, p)) != ERR_OK ||
+	    (e = former_state(c, p, was, &known)) != ERR_OK)
 		return e;
 	e = db_exec(c, NULL, sql[SQL_PUT], "tsssssssi", p->name,
 	    t[AGENT_STATE].p, t[AGENT_STATE].len, t[AGENT_COMMENT].p,
@@ -261,7 +303,12 @@ put_change(struct db_conn *c, void *arg)
 		e = put_queues(c, p);
 	/* To say that it works on a job is a sign of the job's start. */
 	if (e == ERR_OK && t[AGENT_JOB_ID].len > 0)
-		e = secret_spend(c, t[AGENT_JOB_ID].p);
+		e = handout_sign(c, t[AGENT_JOB_ID].p, NULL);
+	/* Of another's job it may say what it likes. */
+	if (e == ERR_NOTFOUND)
+		e = ERR_OK;
+	if (e == ERR_OK)
+		e = note_state(c, p, was, known);
 	return e == ERR_OK ? put_log(c, p) : e;
 }
 

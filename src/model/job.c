@@ -10,10 +10,10 @@
 
 #include "clock.h"
 #include "joblog.h"
+#include "journal.h"
 #include "outbox.h"
 #include "queue.h"
 #include "secret.h"
-#include "wait.h"
 
 enum {
 	SQL_SAME_ID,
@@ -23,8 +23,6 @@ enum {
 	SQL_TAG,
 	SQL_AGENTS,
 	SQL_READ,
-	SQL_BEST,
-	SQL_TAKE,
 	SQL_CANCEL
 };
 
@@ -44,19 +42,10 @@ static const char *const sql[] = {
     [SQL_AGENTS] = "SELECT agent FROM agent_queue WHERE queue = $1",
     [SQL_READ] = "SELECT state, body, attachments, started_at, seed FROM job "
 		 "WHERE id = $1",
-    [SQL_BEST] = "SELECT seq, priority FROM job "
-		 "WHERE state = 'waiting' AND ready = 1 AND queue = $1 "
-		 "AND ($3 OR secrets = 0) "
-		 "AND NOT EXISTS (SELECT 1 FROM job_exclude "
-		 "WHERE job_exclude.job = job.seq AND agent = $2) "
-		 "ORDER BY priority DESC, seq LIMIT 1",
-    [SQL_TAKE] = "UPDATE job SET state = 'running', agent = $2, "
-		 "started_at = $3, seed = 0 "
-		 "WHERE seq = $1 AND state = 'waiting' "
-		 "RETURNING id, body, attachments, client_id, queue, "
-		 "created_at",
-    [SQL_CANCEL] = "UPDATE job SET state = 'cancelled', ended_at = $2, "
-		   "seed = 0 WHERE id = $1 AND ended_at IS NULL",
+    [SQL_CANCEL] =
+	"UPDATE job SET state = 'cancelled', ended_at = $2, late = 0, "
+	"seed = 0, reason = 'cancelled' "
+	"WHERE id = $1 AND (ended_at IS NULL OR late = 1)",
 };
 
 struct submission {
@@ -155,6 +144,10 @@ static enum err
 submit_change(struct db_conn *c, void *arg)
 {
 	struct submission *sub = arg;
+	const struct journal_item items[] = {
+	    {"queue", sub->job->queue, 0},
+	    {"priority", NULL, sub->job->priority},
+	};
 	enum err e;
 
 	if ((e = same_id(c, sub)) != ERR_OK || sub->repeated)
@@ -162,7 +155,11 @@ submit_change(struct db_conn *c, void *arg)
 	e = queue_know(c, sub->job->queue, sub->max_queues, sub->now);
 	if (e == ERR_LIMIT)
 		sub->verdict = JOB_TOO_MANY_QUEUES;
-	return e == ERR_OK ? insert(c, sub) : e;
+	if (e == ERR_OK)
+		e = insert(c, sub);
+	return e == ERR_OK ? journal_add(c, "job.submitted", sub->job->id.text,
+				 items, 2)
+			   : e;
 }
 
 /* The secrets that a job names are the submitter's own, and must be there. */
@@ -333,111 +330,6 @@ job_read(struct svc *s, struct arena *a, const struct id *id, struct job *out)
 	return e;
 }
 
-struct taking {
-	struct arena *arena;
-	const char *const *queues;
-	size_t n;
-	const char *agent;
-	bool verified;
-	int64_t now;
-	struct job *out;
-};
-
-/* The best of all queues, one index look-up for each.  ERR_NOTFOUND: none. */
-static enum err
-best(struct db_conn *c, const struct taking *t, int64_t *seq)
-{
-	int64_t priority = 0, p, n;
-	struct db_stmt *s;
-	bool found = false, restricted = false;
-	size_t i;
-	enum err e;
-
-	for (i = 0; i < t->n; i++) {
-		e = db_query(c, &s, sql[SQL_BEST], "tti", t->queues[i],
-		    t->agent, (int64_t)t->verified);
-		if (e == ERR_OK && !t->verified) {
-			e = queue_is_restricted(c, t->queues[i], &restricted);
-			if (e != ERR_OK || restricted)
-				db_end(s);
-			if (e == ERR_OK && restricted)
-				continue;
-		}
-		if (e == ERR_NOTFOUND)
-			continue;
-		if (e != ERR_OK)
-			return e;
-		n = db_int(s, 0);
-		p = db_int(s, 1);
-		db_end(s);
-		if (!found || p > priority || (p == priority && n < *seq)) {
-			priority = p;
-			*seq = n;
-		}
-		found = true;
-	}
-	return found ? ERR_OK : ERR_NOTFOUND;
-}
-
-static enum err
-take_change(struct db_conn *c, void *arg)
-{
-	struct taking *t = arg;
-	struct job *out = t->out;
-	struct db_stmt *s;
-	const char *text, *queue;
-	bool failed = false;
-	int64_t seq, waited;
-	size_t len;
-	enum err e;
-
-	if ((e = best(c, t, &seq)) != ERR_OK)
-		return e;
-	e = db_query(c, &s, sql[SQL_TAKE], "iti", seq, t->agent, t->now);
-	if (e != ERR_OK)
-		return e;
-	*out = (struct job){.state = JOB_RUNNING, .started_at = t->now};
-	text = db_text(s, 0, &len);
-	(void)id_parse(text, len, &out->id);
-	out->body = copy(t->arena, s, 1, &out->body_len, &failed);
-	out->attachments = copy(t->arena, s, 2, NULL, &failed);
-	out->client_id = copy(t->arena, s, 3, NULL, &failed);
-	queue = copy(t->arena, s, 4, NULL, &failed);
-	waited = t->now - db_int(s, 5);
-	while (e == ERR_OK)
-		e = db_next(s);
-	db_end(s);
-	if (failed)
-		return ERR_NOMEM;
-	if (e != ERR_NOTFOUND)
-		return e;
-	return wait_note(c, queue, waited > 0 ? waited / 1000 : 0);
-}
-
-enum err
-job_take(struct svc *s, struct arena *a, const char *const *queues, size_t n,
-    const char *agent, bool verified, struct job *out)
-{
-	struct taking t = {
-	    .arena = a,
-	    .queues = queues,
-	    .n = n,
-	    .agent = agent,
-	    .verified = verified,
-	    .now = clock_now_ms(),
-	    .out = out,
-	};
-	struct db_conn *c;
-	int64_t seq;
-	enum err e;
-
-	/* Most polls find nothing: look before taking a turn at the writer. */
-	c = db_read(s->db);
-	e = best(c, &t, &seq);
-	db_read_end(s->db, c);
-	return e == ERR_OK ? db_write(s->db, take_change, &t) : e;
-}
-
 struct cancelling {
 	const struct id *id;
 	int64_t now;
@@ -453,7 +345,11 @@ cancel_change(struct db_conn *c, void *arg)
 	e = db_exec(c, &n, sql[SQL_CANCEL], "ti", x->id->text, x->now);
 	if (e == ERR_OK && n == 0)
 		e = ERR_CONFLICT;
-	return e == ERR_OK ? secret_spend(c, x->id->text) : e;
+	if (e == ERR_OK)
+		e = secret_spend(c, x->id->text);
+	return e == ERR_OK
+		   ? journal_add(c, "job.cancelled", x->id->text, NULL, 0)
+		   : e;
 }
 
 enum err

@@ -96,16 +96,6 @@ struct job {
 enum err job_read(struct svc *s, struct arena *a, const struct id *id,
     struct job *out) __attribute__((warn_unused_result));
 
-/*
- * Give agent the best waiting job of the n queues: the highest priority, then
- * the oldest; not one that excludes it, nor one whose attachments are missing, nor,
- * unless a token has verified the agent, one that names secrets or is on a restricted
- * queue.  The job is running from then on, durably.  ERR_NOTFOUND: there is none.
- */
-enum err job_take(struct svc *s, struct arena *a, const char *const *queues,
-    size_t n, const char *agent, bool verified, struct job *out)
-    __attribute__((warn_unused_result));
-
 /* ERR_CONFLICT if there is no such job or it has ended. */
 enum err job_cancel(struct svc *s, const struct id *id)
     __attribute__((warn_unused_result));

@@ -144,7 +144,7 @@ id_in() {
 take_all() {
 	taken=0
 	while [ "$taken" -lt 5000 ] &&
-		[ "$(get "/v1/job?queue=$1&agent=auditor")" = 200 ]; do
+		[ "$(get "/v1/job?queue=$1&agent=auditor$taken")" = 200 ]; do
 		answer | id_in
 		taken=$((taken + 1))
 	done

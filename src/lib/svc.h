@@ -31,7 +31,7 @@ struct svc {
 	struct jwt_keys *jwt; /* NULL without a key: there are no tokens */
 	struct oidc *oidc; /* NULL without a provider, or not needed here */
 	struct seal *seal; /* NULL without a key, or not needed here */
-	struct seen *seen; /* NULL: not needed here */
+	struct seen *seen; /* NULL: not needed here, or it cannot be had */
 	bool has_secrets; /* there is a key for secrets */
 	bool strict; /* JOB_FIELDS = 'strict' */
 };

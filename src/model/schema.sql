@@ -212,6 +212,17 @@ CREATE INDEX client_last_login ON client (last_login) WHERE sub IS NOT NULL;
 
 -- VERSION 4
 
+-- The log of an agent, apart from its row: that is read and written far more often.
+CREATE TABLE agent_log (
+  agent TEXT PRIMARY KEY REFERENCES agent (name) ON DELETE CASCADE,
+  lines TEXT NOT NULL           -- JSON: list of lines, the last ones
+) STRICT, WITHOUT ROWID;
+INSERT INTO agent_log (agent, lines)
+  SELECT name, log FROM agent WHERE log IS NOT NULL;
+UPDATE agent SET log = NULL WHERE log IS NOT NULL; -- not used any more
+
+-- VERSION 5
+
 -- The hand-out in two stages: offered to an agent, then started at its first sign.
 ALTER TABLE job ADD COLUMN attempt INTEGER NOT NULL DEFAULT 0; -- offers and claims so far
 ALTER TABLE job ADD COLUMN offered_at INTEGER;  -- to job.agent, last

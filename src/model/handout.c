@@ -33,8 +33,13 @@ enum {
 	SQL_SIGN,
 	SQL_OLD_OFFERS,
 	SQL_RETURNERS,
-	SQL_GIVE_UP
+	SQL_GIVE_UP,
+	SQL_OVERDUE,
+	SQL_END_OVERDUE
 };
+
+#define RETURNED "agent returned without result"
+#define OVERDUE "no agent took it within queue_timeout"
 
 static const char *const sql[] = {
     [SQL_OWN] = "SELECT seq, id, queue, signed_at, returned_at, offered_on "
@@ -73,8 +78,12 @@ static const char *const sql[] = {
     [SQL_RETURNERS] = "SELECT seq, id FROM job WHERE returned_at <= $1 "
 		      "AND ended_at IS NULL ORDER BY returned_at LIMIT $2",
     [SQL_GIVE_UP] = "UPDATE job SET state = 'cancelled', ended_at = $2, "
-		    "late = 1, reason = 'agent returned without result' "
+		    "late = 1, reason = '" RETURNED "' "
 		    "WHERE seq = $1 AND ended_at IS NULL",
+    [SQL_OVERDUE] = "SELECT seq, id FROM job WHERE deadline_at <= $1 "
+		    "AND state = 'waiting' ORDER BY deadline_at LIMIT $2",
+    [SQL_END_OVERDUE] = "UPDATE job SET state = 'cancelled', ended_at = $2, "
+			"seed = 0, reason = '" OVERDUE "' WHERE seq = $1",
 };
 
 struct taking {
@@ -546,14 +555,15 @@ returns_before(const struct sweeping *w)
 	return w->now - conf_int(w->s->conf, CONF_RETURN_GRACE) * 1000;
 }
 
+/* End a job by the server's word. */
 static enum err
-give_up(struct db_conn *c, const struct sweeping *w, const struct found *f)
+end_job(struct db_conn *c, const struct sweeping *w, const struct found *f,
+    const char *query, const char *reason)
 {
-	const struct journal_item item = {
-	    "reason", "agent returned without result", 0};
+	const struct journal_item item = {"reason", reason, 0};
 	enum err e;
 
-	e = db_exec(c, NULL, sql[SQL_GIVE_UP], "ii", f->seq, w->now);
+	e = db_exec(c, NULL, query, "ii", f->seq, w->now);
 	if (e == ERR_OK)
 		e = secret_spend(c, f->id.text);
 	return e == ERR_OK ? journal_add(c, "job.ended", f->id.text, &item, 1)
@@ -576,7 +586,11 @@ sweep_change(struct db_conn *c, void *arg)
 	if (e == ERR_OK)
 		e = find(c, sql[SQL_RETURNERS], returns_before(w), jobs, &n);
 	for (i = 0; e == ERR_OK && i < n; i++, w->n++)
-		e = give_up(c, w, &jobs[i]);
+		e = end_job(c, w, &jobs[i], sql[SQL_GIVE_UP], RETURNED);
+	if (e == ERR_OK)
+		e = find(c, sql[SQL_OVERDUE], w->now, jobs, &n);
+	for (i = 0; e == ERR_OK && i < n; i++, w->n++)
+		e = end_job(c, w, &jobs[i], sql[SQL_END_OVERDUE], OVERDUE);
 	return e;
 }
 

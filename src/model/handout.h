@@ -60,8 +60,9 @@ enum err handout_apart(struct svc *s, const struct id *id, struct id *apart)
     __attribute__((warn_unused_result));
 
 /*
- * Offers older than OFFER_TIMEOUT go back to their old place, and jobs whose agent returned
- * without a result end after RETURN_GRACE.  Some of each; *n how many.
+ * Offers older than OFFER_TIMEOUT go back to their old place, jobs whose agent returned
+ * without a result end after RETURN_GRACE, and those that nobody took end after their
+ * queue_timeout.  Some of each; *n how many.
  */
 enum err handout_sweep(struct svc *s, int64_t *n)
     __attribute__((warn_unused_result));

@@ -19,6 +19,7 @@ enum {
 	SQL_SAME_ID,
 	SQL_DELETE,
 	SQL_INSERT,
+	SQL_SAME_KEY,
 	SQL_EXCLUDE,
 	SQL_TAG,
 	SQL_AGENTS,
@@ -32,8 +33,10 @@ static const char *const sql[] = {
     [SQL_INSERT] =
 	"INSERT INTO job (id, queue, priority, state, seed, ready, "
 	"attachments, body, created_at, result_file, client_id, "
-	"secrets, publish_at) VALUES "
-	"($1, $2, $3, 'waiting', $4, $5, $6, $7, $8, 0, $9, $10, $11)",
+	"secrets, publish_at, deadline_at, submit_key, submit_hash) VALUES "
+	"($1, $2, $3, 'waiting', $4, $5, $6, $7, $8, 0, $9, $10, "
+	"nullif($11, 0), nullif($12, 0), $13, $14)",
+    [SQL_SAME_KEY] = "SELECT id, submit_hash FROM job WHERE submit_key = $1",
     [SQL_EXCLUDE] = "INSERT INTO job_exclude (job, agent) "
 		    "SELECT seq, $2 FROM job WHERE id = $1 "
 		    "ON CONFLICT DO NOTHING",
@@ -56,6 +59,7 @@ struct submission {
 	int64_t max_queues;
 	enum job_verdict verdict;
 	bool repeated;
+	struct id *first; /* the job of the first submission under the key */
 };
 
 /* Somebody may take the job: an agent on the queue that is not excluded. Agents
@@ -118,19 +122,49 @@ same_id(struct db_conn *c, struct submission *sub)
 	return e == ERR_OK ? joblog_forget(c, &job->id) : e;
 }
 
+/* What another submission under this key means: the same content repeats it. */
+static enum err
+same_key(struct db_conn *c, struct submission *sub)
+{
+	const struct job_new *job = sub->job;
+	struct db_stmt *s;
+	const char *id;
+	size_t len;
+	enum err e;
+
+	if (job->submit_key == NULL)
+		return ERR_OK;
+	e = db_query(c, &s, sql[SQL_SAME_KEY], "t", job->submit_key);
+	if (e != ERR_OK)
+		return e == ERR_NOTFOUND ? ERR_OK : e;
+	id = db_text(s, 0, &len);
+	sub->repeated = strcmp(db_text(s, 1, NULL), job->submit_hash) == 0;
+	if (sub->repeated)
+		(void)id_parse(id, len, sub->first);
+	db_end(s);
+	if (sub->repeated)
+		return ERR_OK;
+	sub->verdict = JOB_KEY_TAKEN;
+	return ERR_CONFLICT;
+}
+
 static enum err
 insert(struct db_conn *c, const struct submission *sub)
 {
 	const struct job_new *job = sub->job;
-	bool publish = sub->publish_at != 0 && !job->attachments;
+	int64_t publish_at = job->attachments ? 0 : sub->publish_at;
+	int64_t deadline = job->queue_timeout_s > 0
+			       ? sub->now + job->queue_timeout_s * 1000
+			       : 0;
 	size_t i;
 	enum err e;
 
-	e = db_exec(c, NULL, sql[SQL_INSERT],
-	    publish ? "ttiiitsitii" : "ttiiitsitin", job->id.text, job->queue,
-	    job->priority, (int64_t)job->seed, (int64_t)!job->attachments,
-	    job->attachments ? "waiting" : NULL, job->body, job->body_len,
-	    sub->now, sub->client_id, (int64_t)job->secrets, sub->publish_at);
+	e = db_exec(c, NULL, sql[SQL_INSERT], "ttiiitsitiiitt", job->id.text,
+	    job->queue, job->priority, (int64_t)job->seed,
+	    (int64_t)!job->attachments, job->attachments ? "waiting" : NULL,
+	    job->body, job->body_len, sub->now, sub->client_id,
+	    (int64_t)job->secrets, publish_at, deadline, job->submit_key,
+	    job->submit_hash);
 	for (i = 0; i < job->n_exclude && e == ERR_OK; i++)
 		e = db_exec(c, NULL, sql[SQL_EXCLUDE], "tt", job->id.text,
 		    job->exclude[i]);
@@ -150,6 +184,8 @@ submit_change(struct db_conn *c, void *arg)
 	};
 	enum err e;
 
+	if ((e = same_key(c, sub)) != ERR_OK || sub->repeated)
+		return e;
 	if ((e = same_id(c, sub)) != ERR_OK || sub->repeated)
 		return e;
 	e = queue_know(c, sub->job->queue, sub->max_queues, sub->now);
@@ -254,6 +290,20 @@ may_submit(struct svc *s, struct arena *a, const struct job_new *job,
 	return may_reserve(a, job, caller);
 }
 
+static enum err
+look_for_key(struct svc *s, struct submission *sub)
+{
+	struct db_conn *c;
+	enum err e;
+
+	if (sub->job->submit_key == NULL)
+		return ERR_OK;
+	c = db_read(s->db);
+	e = same_key(c, sub);
+	db_read_end(s->db, c);
+	return e;
+}
+
 enum job_verdict
 job_submit(struct svc *s, struct arena *a, const struct job_new *job,
     const struct auth_caller *caller, const char *request_id,
@@ -273,6 +323,12 @@ job_submit(struct svc *s, struct arena *a, const struct job_new *job,
 	};
 
 	*more = (struct job_refusal){.failure = ERR_OK};
+	sub.first = &more->first;
+	/* A repetition gets its answer whatever has changed meanwhile. */
+	if ((more->failure = look_for_key(s, &sub)) != ERR_OK)
+		return sub.verdict != JOB_OK ? sub.verdict : JOB_FAILED;
+	if (sub.repeated)
+		return JOB_OK;
 	sub.verdict = may_submit(s, a, job, caller, more);
 	if (sub.verdict != JOB_OK)
 		return sub.verdict;

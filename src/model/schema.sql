@@ -234,6 +234,13 @@ ALTER TABLE job ADD COLUMN reason TEXT;         -- why it ended, unless by its a
 ALTER TABLE job ADD COLUMN late INTEGER NOT NULL DEFAULT 0;
                                 -- 1: ended for want of a word, which still counts
 
+ALTER TABLE job ADD COLUMN deadline_at INTEGER; -- to be taken by then (queue_timeout)
+ALTER TABLE job ADD COLUMN submit_key TEXT;     -- hash of client and Idempotency-Key
+ALTER TABLE job ADD COLUMN submit_hash TEXT;    -- hash of what came with it
+CREATE UNIQUE INDEX job_submit_key ON job (submit_key) WHERE submit_key IS NOT NULL;
+CREATE INDEX job_deadline ON job (deadline_at)
+  WHERE deadline_at IS NOT NULL AND state = 'waiting';
+
 -- What an agent has in hand.
 CREATE INDEX job_agent ON job (agent) WHERE agent IS NOT NULL AND ended_at IS NULL;
 CREATE INDEX job_offered ON job (offered_at)

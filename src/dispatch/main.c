@@ -1,6 +1,7 @@
 /* tf-dispatch: GET /v1/job. */
 
 #include "app.h"
+#include "hold.h"
 #include "routes.h"
 #include "schema.h"
 
@@ -13,6 +14,9 @@ main(int argc, char **argv)
 	    .workers = 32,
 	    .needs = SVC_DB | SVC_SEAL,
 	    .schema = &model_schema,
+	    .misfit = hold_misfit,
+	    .prepare = hold_prepare,
+	    .background = hold_run,
 	};
 
 	return app_main(&app, argc, argv);

@@ -491,7 +491,7 @@ look_at(struct svc *svc, struct parked_queue *q)
 			return;
 		if (hand_over(q, n) > 0)
 			return;
-		/* There is nothing, or only what the first may not have. */
+		/* There are only jobs that the first may not have. */
 	} while (n == most && (most = SIZE_MAX) != 0);
 }
 

@@ -96,12 +96,14 @@ eligible_choose(struct svc *s, const char *queue, struct eligible_asker *askers,
 	struct db_conn *c = db_read(s->db);
 	struct db_stmt *jobs;
 	enum err e, e2 = ERR_OK;
+	bool any;
 	size_t i;
 
 	for (i = 0; i < n; i++)
 		x.n_verified += askers[i].verified;
 	e = db_query(c, &jobs, sql[SQL_JOBS], "t", queue);
-	if (e == ERR_OK)
+	any = e == ERR_OK;
+	if (any)
 		e2 = queue_is_restricted(c, queue, &x.restricted);
 	while (e == ERR_OK && e2 == ERR_OK && x.left > 0 && x.first < n) {
 		e2 = choose_one(c, &x, jobs);
@@ -113,5 +115,5 @@ eligible_choose(struct svc *s, const char *queue, struct eligible_asker *askers,
 	db_read_end(s->db, c);
 	if (e2 != ERR_OK)
 		return e2;
-	return e == ERR_NOTFOUND ? ERR_OK : e;
+	return e == ERR_NOTFOUND && any ? ERR_OK : e;
 }

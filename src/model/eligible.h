@@ -23,7 +23,7 @@ struct eligible_asker {
 /*
  * Go through the jobs that wait in the queue, the best first, and choose for each the
  * first of the n askers that may take it and has not been chosen; at most most of
- * them.  No asker may be marked as chosen before.
+ * them.  No asker may be marked as chosen before.  ERR_NOTFOUND: no job waits there.
  */
 enum err eligible_choose(struct svc *s, const char *queue,
     struct eligible_asker *askers, size_t n, size_t most)

@@ -139,7 +139,6 @@ status_of(const struct agent *a)
 		   : status;
 }
 
-
 static void
 receive(struct agent *a)
 {

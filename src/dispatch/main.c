@@ -2,6 +2,7 @@
 
 #include "app.h"
 #include "handout.h"
+#include "hold.h"
 #include "journal.h"
 #include "log.h"
 #include "routes.h"
@@ -10,9 +11,12 @@
 #define LOOK_MS 1000
 #define JOURNAL_ROUNDS 60
 
-static void
-background(struct svc *s)
+static pthread_t sweeper;
+
+static void *
+sweep(void *arg)
 {
+	struct svc *s = arg;
 	unsigned round;
 	int64_t n;
 
@@ -29,6 +33,20 @@ background(struct svc *s)
 			log_debug("removed %lld events", (long long)n);
 		app_sleep_ms(LOOK_MS);
 	}
+	return NULL;
+}
+
+static bool
+prepare(struct svc *s)
+{
+	return hold_prepare(s) && app_thread(&sweeper, sweep, s);
+}
+
+static void
+background(struct svc *s)
+{
+	hold_run(s);
+	(void)pthread_join(sweeper, NULL);
 }
 
 int
@@ -40,6 +58,8 @@ main(int argc, char **argv)
 	    .workers = 32,
 	    .needs = SVC_DB | SVC_SEAL,
 	    .schema = &model_schema,
+	    .misfit = hold_misfit,
+	    .prepare = prepare,
 	    .background = background,
 	};
 

@@ -33,8 +33,11 @@ enum {
 	SQL_OLD,
 	SQL_FORGET,
 	SQL_TIMES,
-	SQL_SEEN
+	SQL_SEEN,
+	SQL_OFF
 };
+
+#define OFF_STATES "('offline', 'maintenance', 'restart')"
 
 static const char *const sql[] = {
     [SQL_KNOWN] = "SELECT 1 FROM agent WHERE name = $1",
@@ -77,6 +80,8 @@ static const char *const sql[] = {
 		  "WHERE name > $1 ORDER BY name LIMIT $2",
     [SQL_SEEN] = "UPDATE agent SET updated_at = $2 "
 		 "WHERE name = $1 AND updated_at < $2",
+    [SQL_OFF] = "SELECT 1 FROM agent "
+		"WHERE name = $1 AND state IN " OFF_STATES,
 };
 
 static const char *const text_names[AGENT_TEXT__MAX] = {
@@ -368,6 +373,23 @@ is_same(struct svc *s, const struct putting *p, bool *same)
 }
 
 enum err
+agent_is_off(struct svc *s, const char *name, bool *off)
+{
+	struct db_conn *c = db_read(s->db);
+	struct db_stmt *st;
+	enum err e;
+
+	e = db_query(c, &st, sql[SQL_OFF], "t", name);
+	if (e == ERR_OK)
+		db_end(st);
+	db_read_end(s->db, c);
+	if (e != ERR_OK && e != ERR_NOTFOUND)
+		return e;
+	*off = e == ERR_OK;
+	return ERR_OK;
+}
+
+enum err
 agent_put(struct svc *s, const char *name, const struct agent_report *r)
 {
 	struct putting p = {
@@ -385,6 +407,9 @@ agent_put(struct svc *s, const char *name, const struct agent_report *r)
 		return e;
 	if (!same)
 		e = db_write(s->db, put_change, &p);
+	/* Whoever hears it looks whether the agent is to stop. */
+	if (e == ERR_OK && !same && r->texts[AGENT_STATE].p != NULL)
+		wake_say(s->wake, WAKE_AGENT, name);
 	if (e == ERR_OK)
 		seen_note(s->seen, SEEN_AGENT, name, p.now);
 	return e;

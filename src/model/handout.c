@@ -91,6 +91,7 @@ struct taking {
 	struct arena *arena;
 	int64_t now;
 	bool publish; /* what goes back is published again */
+	bool gone_back; /* something has, and others may take it */
 	struct job *out;
 };
 
@@ -324,6 +325,7 @@ take_change(struct db_conn *c, void *arg)
 	enum err e;
 
 	x->nothing = false;
+	t->gone_back = false;
 	if ((e = read_own(c, t, own, &n)) != ERR_OK)
 		return e;
 	for (i = 0; i < n; i++) {
@@ -334,6 +336,8 @@ take_change(struct db_conn *c, void *arg)
 				again = &own[i];
 		} else if ((e = settle(c, t, &own[i])) != ERR_OK) {
 			return e;
+		} else {
+			t->gone_back |= !own[i].is_signed;
 		}
 	}
 	if (again != NULL)
@@ -383,6 +387,8 @@ handout_take(struct svc *s, struct arena *a, const struct handout_ask *ask,
 	if ((e = anything(s, &t)) != ERR_OK)
 		return e;
 	e = db_write(s->db, take_change, &x);
+	if (e == ERR_OK && t.gone_back)
+		wake_say(s->wake, WAKE_ANY, "");
 	return e == ERR_OK && x.nothing ? ERR_NOTFOUND : e;
 }
 
@@ -621,5 +627,7 @@ handout_sweep(struct svc *s, int64_t *n)
 		return ERR_OK;
 	e = db_write(s->db, sweep_change, &w);
 	*n = e == ERR_OK ? w.n : 0;
+	if (*n > 0)
+		wake_say(s->wake, WAKE_ANY, "");
 	return e;
 }

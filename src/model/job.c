@@ -338,6 +338,8 @@ job_submit(struct svc *s, struct arena *a, const struct job_new *job,
 	more->failure = db_write(s->db, submit_change, &sub);
 	if (more->failure != ERR_OK)
 		return sub.verdict != JOB_OK ? sub.verdict : JOB_FAILED;
+	if (!sub.repeated && !job->attachments)
+		wake_say(s->wake, WAKE_QUEUE, job->queue);
 	if (s->broker != NULL && !sub.repeated && !job->attachments)
 		outbox_send(s, &item, request_id);
 	return JOB_OK;

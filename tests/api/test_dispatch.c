@@ -167,7 +167,7 @@ Test(test_dispatch, knows_the_agent_by_its_cookie)
 	const char *queue = unique("q"), *agent = unique("a"), *path;
 	const char *id;
 
-	path = fmt("/v1/job?queue=%s", queue);
+	path = fmt("/v1/job?queue=%s&wait=0", queue);
 	given_agent(unique("a"), queue);
 	(void)given_job(
 	    fmt("{\"job_queue\":\"%s\",\"exclude_agents\":[\"%s\"]}", queue,
@@ -187,7 +187,7 @@ Test(test_dispatch, knows_the_agent_by_its_cookie)
 Test(test_dispatch, decodes_a_quoted_cookie)
 {
 	const char *queue = unique("q"), *stem = unique("a");
-	const char *path = fmt("/v1/job?queue=%s", queue);
+	const char *path = fmt("/v1/job?queue=%s&wait=0", queue);
 
 	given_agent(unique("a"), queue);
 	(void)given_job(fmt("{\"job_queue\":\"%s\",\"exclude_agents\":"

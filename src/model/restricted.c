@@ -160,6 +160,9 @@ restricted_lift(struct svc *s, const char *queue, enum err *failure)
 	*failure = db_write(s->db, lift_change, (void *)(uintptr_t)queue);
 	if (*failure == ERR_NOTFOUND)
 		return RESTRICTED_NOT;
+	/* Agents without a token may have its jobs now. */
+	if (*failure == ERR_OK)
+		wake_say(s->wake, WAKE_QUEUE, queue);
 	return *failure == ERR_OK ? RESTRICTED_OK : RESTRICTED_FAILED;
 }
 

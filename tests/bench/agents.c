@@ -131,7 +131,7 @@ request(const struct agent *a, char *out, size_t size)
 		break;
 	case FIRST_IDLE + 6:
 		(void)snprintf(
-		    line, sizeof(line), "/v1/job?queue=idle%u&queue=pool", n);
+		    line, sizeof(line), "/v1/job?queue=idle%u&queue=pool&wait=0", n);
 		break;
 	default:
 		(void)snprintf(

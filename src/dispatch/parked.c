@@ -62,7 +62,7 @@ named_before(const char *const *queues, size_t i)
 struct parked *
 parked_new(const char *agent, const char *const *queues, size_t n)
 {
-	size_t bytes = sizeof(struct parked) + strlen(agent) + 1, i;
+	size_t len = strlen(agent) + 1, bytes = sizeof(struct parked) + len, i;
 	struct parked *p;
 	char *text;
 
@@ -71,23 +71,26 @@ parked_new(const char *agent, const char *const *queues, size_t n)
 			 sizeof(struct parked_queue) + strlen(queues[i]) + 1;
 	if (bytes > PARKED_BYTES_MAX)
 		return NULL;
-	p = calloc(1, sizeof(*p) + n * sizeof(p->on[0]) + strlen(agent) + 1);
+	p = calloc(1, sizeof(*p) + n * sizeof(p->on[0]) + len);
 	if (p == NULL)
 		return NULL;
 	text = (char *)&p->on[n];
-	p->agent = strcpy(text, agent);
+	memcpy(text, agent, len);
+	p->agent = text;
 	p->applied_s = -1;
 	for (i = 0; i < n; i++) {
 		struct parked_queue *q;
 
 		if (named_before(queues, i))
 			continue;
-		q = calloc(1, sizeof(*q) + strlen(queues[i]) + 1);
+		len = strlen(queues[i]) + 1;
+		q = calloc(1, sizeof(*q) + len);
 		if (q == NULL) {
 			parked_free(NULL, p);
 			return NULL;
 		}
-		q->name = strcpy(q->text, queues[i]);
+		memcpy(q->text, queues[i], len);
+		q->name = q->text;
 		p->on[p->n].who = p;
 		p->on[p->n++].queue = q;
 	}
@@ -114,9 +117,11 @@ queue_free(struct parked_set *s, struct parked_queue *q)
 {
 	struct parked_queue **at = &s->queues[bucket(q->name)];
 
-	while (*at != q)
+	/* It is in its bucket. */
+	while (*at != NULL && *at != q)
 		at = &(*at)->hash_next;
-	*at = q->hash_next;
+	if (*at != NULL)
+		*at = q->hash_next;
 	unmark(s, q);
 	if (s->walk == q)
 		s->walk = q->next;
@@ -248,7 +253,7 @@ heap_grow(struct parked_set *s)
 
 	if (s->n < s->room)
 		return true;
-	heap = realloc(s->heap, room * sizeof(*heap));
+	heap = realloc(s->heap, room * sizeof(struct parked *));
 	if (heap == NULL)
 		return false;
 	s->heap = heap;

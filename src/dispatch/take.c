@@ -57,7 +57,7 @@ wait_most(const struct conf *conf, struct req *r)
 			 "and TF_READ_TIMEOUT for /v1/job in nginx's "
 			 "testflinger.conf to %lld, or lower DISPATCH_WAIT_MAX",
 		    text, (long long)limit, (long long)most,
-		    (long long)most + 2 * MARGIN_S);
+		    (long long)most + 2LL * MARGIN_S);
 	return limit;
 }
 

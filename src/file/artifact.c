@@ -9,7 +9,7 @@ int
 artifact_post(struct worker *w, struct req *r)
 {
 	struct blob_file *file;
-	struct id apart;
+	struct id apart = {""};
 	enum err e;
 
 	if (!route_id(r) || !upload_receive(w, r, &file))

@@ -182,10 +182,13 @@ wake_say(struct wake *w, enum wake_kind kind, const char *name)
 	if (w == NULL)
 		return;
 	/* What is no name of ours is said as "look yourselves". */
-	text[0] = len <= WAKE_NAME_MAX ? (char)kind : WAKE_ANY;
-	if (text[0] == WAKE_ANY)
+	if (len > WAKE_NAME_MAX || kind == WAKE_ANY) {
+		kind = WAKE_ANY;
 		len = 0;
-	memcpy(text + 1, name, len);
+	}
+	text[0] = (char)(unsigned char)kind;
+	for (i = 0; i < len; i++)
+		text[1 + i] = name[i];
 	(void)pthread_mutex_lock(&w->mutex);
 	look_around(w);
 	for (i = 0; i < w->n; i++)
@@ -204,10 +207,15 @@ queue_length(void)
 	FILE *f = fopen(QUEUE_LEN_FILE, "re");
 	unsigned n = QUEUE_LEN_USUAL;
 
+	char line[32];
+	unsigned long told = 0;
+
 	if (f == NULL)
 		return n;
-	if (fscanf(f, "%u", &n) != 1)
-		n = QUEUE_LEN_USUAL;
+	if (fgets(line, sizeof(line), f) != NULL)
+		told = strtoul(line, NULL, 10);
+	if (told > 0 && told < 1000000)
+		n = (unsigned)told;
 	(void)fclose(f);
 	return n;
 }

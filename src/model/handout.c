@@ -249,8 +249,8 @@ static enum err
 offer(struct db_conn *c, const struct taking *t, int64_t seq)
 {
 	const struct handout_ask *ask = t->ask;
-	int64_t waited, attempt;
-	const char *queue;
+	int64_t waited = 0, attempt = 0;
+	const char *queue = "";
 	struct db_stmt *s;
 	enum err e;
 
@@ -267,7 +267,7 @@ offer(struct db_conn *c, const struct taking *t, int64_t seq)
 static enum err
 offer_again(struct db_conn *c, const struct taking *t, int64_t seq)
 {
-	int64_t waited, attempt;
+	int64_t waited = 0, attempt = 0;
 	const char *queue;
 	struct db_stmt *s;
 	enum err e;
@@ -495,7 +495,7 @@ enum err
 handout_apart(struct svc *s, const struct id *id, struct id *apart)
 {
 	const char *agent = cause_now()->agent;
-	struct parting p = {id, apart};
+	struct parting p;
 	unsigned char h[crypto_hash_sha256_BYTES];
 	crypto_hash_sha256_state st;
 	char text[40];
@@ -515,6 +515,7 @@ handout_apart(struct svc *s, const struct id *id, struct id *apart)
 		    i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", h[i]);
 	if (!id_parse(text, (size_t)n, apart))
 		return ERR_INVALID;
+	p = (struct parting){id, apart};
 	return db_write(s->db, apart_change, &p);
 }
 

@@ -16,7 +16,7 @@ static int
 post(struct worker *w, struct req *r, enum joblog_type type)
 {
 	struct joblog_fragment fragment;
-	struct id apart;
+	struct id apart = {""};
 	struct js_doc doc;
 	struct faults f;
 	enum err e;

@@ -15,7 +15,7 @@
 static enum err
 keep_apart(struct worker *w, struct req *r, struct js_doc *doc)
 {
-	struct id apart;
+	struct id apart = {""};
 	enum err e = handout_apart(w->svc, &r->id, &apart);
 
 	return e == ERR_OK ? result_seed_put(w->svc, &apart, doc, r->body,

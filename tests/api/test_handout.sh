@@ -32,6 +32,7 @@ state() {
 	answer | sed -n 's/.*"job_state":"\([a-z]*\)".*/\1/p'
 }
 
+# shellcheck disable=SC2317 # called by within
 is_state() {
 	[ "$(state "$1")" = "$2" ]
 }

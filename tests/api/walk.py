@@ -373,6 +373,8 @@ class Walk:
         self.call("take", 400)
         self.call("take", 401, query=take)
         self.call("take", 204, query=take + "&agent=a")
+        self.call("take", 204, query=take + "&agent=a&wait=1")
+        self.call("take", 422, query=take + "&agent=a&wait=x")
         self.call("queueJobs", 204, queue=queue)
         job = self.submit(200, job_queue=queue, tags=[queue]).json()["job_id"]
         self.call("readJob", 200, job_id=job)

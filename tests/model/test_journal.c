@@ -6,9 +6,11 @@
 
 #include "agent.h"
 #include "cause.h"
+#include "client.h"
 #include "clock.h"
 #include "fixture.h"
 #include "journal.h"
+#include "restricted.h"
 
 #define NOW INT64_C(1800000000000)
 
@@ -129,4 +131,31 @@ Test(journal, has_the_states_of_agents_when_they_change)
 	r.texts[AGENT_STATE].p = "offline";
 	cr_assert_eq(agent_put(&f.svc, "g", &r), ERR_OK);
 	cr_expect_not_null(strstr(told(q), "agent.state"));
+}
+
+Test(journal, has_what_clients_and_queues_are_given)
+{
+	struct client_change ch = {.secret = "0123456789abcdef",
+	    .max_priority = "{\"*\":1}",
+	    .role = ROLE_MANAGER};
+	const char *role, *json;
+	enum err failure;
+
+	cr_assert_eq(client_put(&f.svc, "c", &ch, ROLE_ADMIN, &role, &failure),
+	    CLIENT_CREATED);
+	cr_assert_eq(
+	    restricted_add(&f.svc, "q", "c", true, &failure), RESTRICTED_OK);
+	cr_assert_eq(restricted_lift(&f.svc, "q", &failure), RESTRICTED_OK);
+	cr_assert_eq(client_remove(&f.svc, "c"), ERR_OK);
+	json = told((struct journal_query){0});
+	cr_expect_not_null(
+	    strstr(json,
+		"{\"role\":\"manager\",\"max_priority\":\"{\\\"*\\\":1}\","
+		"\"secret\":\"new\"},\"kind\":\"client.created\""),
+	    "%s", json);
+	cr_expect_not_null(
+	    strstr(json, "{\"client\":\"c\"},\"kind\":\"queue.restricted\""));
+	cr_expect_not_null(strstr(json, "queue.released"));
+	cr_expect_not_null(strstr(json, "client.removed"));
+	cr_expect_null(strstr(json, "0123456789abcdef"));
 }

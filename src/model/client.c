@@ -44,8 +44,8 @@ static const char *const sql[] = {
 		   "email = coalesce($6, email) WHERE id = $1",
     [SQL_REMOVE] = "DELETE FROM client WHERE id = $1",
     [SQL_REMOVE_SECRETS] = "DELETE FROM secret WHERE client = $1",
-    [SQL_DISOWN_JOBS] = "UPDATE job SET client_id = '' "
-			"WHERE client_id = $1 AND ended_at IS NULL",
+    [SQL_DISOWN_JOBS] = ("UPDATE job SET client_id = '' "
+			 "WHERE client_id = $1 AND ended_at IS NULL"),
 };
 
 /* As in a record, where a name that nobody knows stands for the default. */

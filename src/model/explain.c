@@ -33,8 +33,8 @@ static const char *const sql[] = {
 	"SELECT o.queue FROM agent_queue q JOIN agent_queue o "
 	"ON o.agent = q.agent WHERE q.queue = $1) "
 	"AND (priority > $2 OR (priority = $2 AND seq < $3)) LIMIT $4) AS n",
-    [SQL_BUSY] = "SELECT id, started_at FROM job WHERE agent = $1 "
-		 "AND ended_at IS NULL ORDER BY started_at DESC LIMIT 1",
+    [SQL_BUSY] = ("SELECT id, started_at FROM job WHERE agent = $1 "
+		  "AND ended_at IS NULL ORDER BY started_at DESC LIMIT 1"),
 };
 
 struct explaining {

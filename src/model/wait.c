@@ -22,8 +22,8 @@ static const char *const sql[] = {
 		"VALUES ($1, $2, $3) ON CONFLICT (queue, slot) "
 		"DO UPDATE SET seconds = excluded.seconds",
     [SQL_SAMPLES] = "SELECT seconds FROM queue_wait WHERE queue = $1",
-    [SQL_QUEUES] = "SELECT queue FROM queue_wait_next WHERE queue > $1 "
-		   "ORDER BY queue",
+    [SQL_QUEUES] = ("SELECT queue FROM queue_wait_next WHERE queue > $1 "
+		    "ORDER BY queue"),
 };
 
 enum err

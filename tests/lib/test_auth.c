@@ -217,10 +217,12 @@ Test(auth, closes_to_anonymous_callers_with_oidc_unless_told_otherwise)
 	    "WEB_SECRET_KEY = '0123456789abcdef0123456789abcdef'\n";
 	char both[512];
 
+	conf_free(conf);
 	jwt_keys_free(keys_of(oidc));
 	cr_expect_eq(auth_anonymous(conf), 0);
 	(void)strcpy(both, oidc);
 	(void)strcat(both, "ANONYMOUS_ROLES = 'agent'\n");
+	conf_free(conf);
 	jwt_keys_free(keys_of(both));
 	cr_expect_eq(auth_anonymous(conf), ROLE_AGENT);
 }

@@ -174,6 +174,8 @@ Test(test_secret, takes_paths_of_words_and_slashes)
 	size_t i;
 
 	given_secret(c, "a-b/c_d/9", "v");
+	given_secret(c, "x%2Fy", "v");
+	expect_status(submit_as(c, "q", "{\"A\":\"x/y\"}"), 200);
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		expect_status(put_as(c, c, bad[i], "{\"value\":\"v\"}"), 422);
 	expect_message(put_as(c, c, "a.b", "{\"value\":\"v\"}"), 422,

@@ -585,6 +585,16 @@ Test(test_client, secret_may_have_15_to_72_bytes)
 	    put_admin(c, fmt("{\"client_secret\":\"%s\"}", longest)), 200);
 	expect_status(login(c, longest), 200);
 	expect_text(login(c, longest + 1), 401, WRONG);
+	/* Characters are counted for the least, bytes for the most. */
+	expect_status(
+	    put_admin(c, "{\"client_secret\":\"\u00e9\u00e9\u00e9\u00e9\u00e9"
+			 "\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9"
+			 "\u00e9\u00e9\"}"),
+	    200);
+	expect_faults(put_admin(c, "{\"client_secret\":\"\u00e9\u00e9\u00e9"
+				   "\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9"
+				   "\u00e9\u00e9\u00e9\u00e9\u00e9\"}"),
+	    "{\"client_secret\":[\"Shorter than minimum length 15.\"]}");
 }
 
 Test(test_client, id_must_do_in_credentials_and_paths)

@@ -63,10 +63,18 @@ test_clients() {
 		--max-reservation '*=30000' --email boss@example.org boss
 	boss=$(sed -n 's/^Its secret is shown this once: //p' "$scratch/said")
 	equal "its secret is made and told" 32 "${#boss}"
-	like "and what to do next" '*Next: log in with it*' \
+	like "and what to do next" '*Next: log in with it*ADDRESS/v1/*' \
 		"$(cat "$scratch/said")"
 	equal "and good at once" 200 "$(login boss "$boss")"
 	access=$(answered access_token)
+	TESTFLINGER_PUBLIC_URL=https://lab.example.org/
+	export TESTFLINGER_PUBLIC_URL
+	ctl client add --new-secret guest
+	unset TESTFLINGER_PUBLIC_URL
+	like "where, if the configuration tells" \
+		'* https://lab.example.org/v1/oauth2/token*' \
+		"$(cat "$scratch/said")"
+	ctl client remove guest
 	ctl_ends "it is shown" 0 client show boss
 	equal "with what was given" \
 		'{"client_id":"boss","email":"boss@example.org","max_priority":{"*":5,"q":9},"max_reservation_time":{"*":30000},"role":"admin"}' \
@@ -149,6 +157,7 @@ test_usage() {
 	refused 2 client add a b
 	refused 2 client add a:b
 	refused 2 client add --role king a
+	refused 2 client add --role ADMIN a
 	refused 2 client add --max-priority q a
 	refused 2 client add --max-reservation q=x a
 	refused 2 client add --email x a
@@ -173,9 +182,15 @@ test_usage() {
 		--config "$scratch/lab/conf/testflinger.conf" \
 		client add --secret-stdin short >"$scratch/said" 2>&1
 	equal "a secret that is too short is a failure" 1 $?
-	like "which tells what helps" '*Take 15 to 72 bytes*' \
+	like "which tells what helps" '*Take 15 characters or more*' \
 		"$(cat "$scratch/said")"
 	ctl_ends "and nobody was made" 1 client show short
+	printf 'long enough\0but not whole\n' | "$BUILD/testflingerctl" \
+		--config "$scratch/lab/conf/testflinger.conf" \
+		client add --secret-stdin short >"$scratch/said" 2>&1
+	equal "nor does one with a NUL do" 1 $?
+	like "of which it says so" '*Must not contain NUL*' \
+		"$(cat "$scratch/said")"
 	ctl_ends "--help helps" 0 --help
 	like "by naming all commands" \
 		'*client add*client remove*queue restrict*secret rotate*' \

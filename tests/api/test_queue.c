@@ -510,6 +510,9 @@ Test(test_queue, is_restricted_only_for_somebody_and_with_agents)
 
 	use_instance("TF_URL_TOKENS");
 	q = unique("q");
+	expect_message(
+	    restrict_as("admin", "POST", q, "{\"client_id\":\"boss\\u0000x\"}"),
+	    404, "Error: Specified client_id does not exist.");
 	c = given_client();
 	expect_message(restrict_as("admin", "POST", q, "{\"client_id\":\"\"}"),
 	    400, "Error: Missing client ID.");

@@ -63,6 +63,7 @@ data_post(struct worker *w, struct req *r)
 		return reply_name_fault(r, why);
 
 	/* Act. */
+	r->cause.agent = name;
 	e = agent_put(w->svc, name, &report);
 	if (e == ERR_LIMIT)
 		return reply_name_fault(

@@ -31,7 +31,7 @@
 #include "log.h"
 
 #define WORKERS_MAX 1024
-#define FILES_MAX 20000
+#define FILES_MAX 131072
 #define PLACES_MIN 8
 #define PLACES_MAX 32
 #define STACK_SIZE ((size_t)256 * 1024)
@@ -62,6 +62,12 @@ bool
 app_stopping(void)
 {
 	return atomic_load(&draining);
+}
+
+int
+app_drain_fd(void)
+{
+	return drain_fd;
 }
 
 void
@@ -123,7 +129,7 @@ serve(struct pool *p, struct worker *w, FCGX_Request *fr, struct arena *a)
 
 	log_request(req_id(&r));
 	(void)route_run(p->app->routes, p->svc.conf, p->anonymous, w, &r);
-	if (log_shows(LOG_LVL_DEBUG))
+	if (!r.detached && log_shows(LOG_LVL_DEBUG))
 		log_debug("%s %s: %d", req_param(&r, "REQUEST_METHOD"),
 		    req_param(&r, "REQUEST_URI"), r.status);
 	log_request(NULL);
@@ -201,6 +207,12 @@ start_thread(pthread_t *t, void *(*fn)(void *), void *arg)
 	rc = pthread_create(t, &attr, fn, arg);
 	(void)pthread_attr_destroy(&attr);
 	return rc;
+}
+
+bool
+app_thread(pthread_t *t, void *(*fn)(void *), void *arg)
+{
+	return start_thread(t, fn, arg) == 0;
 }
 
 static bool
@@ -341,7 +353,8 @@ serve_until_signal(
 	if (n == 0)
 		n = a->workers;
 	gate_set_threads(n);
-	if (make_places(p) && start_threads(p, n)) {
+	if ((a->prepare == NULL || a->prepare(&p->svc)) && make_places(p) &&
+	    start_threads(p, n)) {
 		say_ready();
 		(void)sigwait(signals, &sig);
 		status = EXIT_SUCCESS;
@@ -353,7 +366,7 @@ serve_until_signal(
 	return status;
 }
 
-/* A request may hold a dozen files open. */
+/* A request may hold a dozen files open, and one that is held has one. */
 static void
 allow_files(void)
 {
@@ -366,6 +379,20 @@ allow_files(void)
 		log_errno("cannot raise the number of open files");
 }
 
+/* Once, to the log or to the person who asked. */
+static void
+tell_misfit(const struct app *a, const struct conf *conf, bool check)
+{
+	char text[1024];
+
+	if (a->misfit == NULL || !a->misfit(conf, text, sizeof(text)))
+		return;
+	if (check)
+		(void)fprintf(stderr, "%s: warning: %s\n", a->name, text);
+	else
+		log_warn("%s", text);
+}
+
 static int
 run(const struct app *a, const struct conf *conf)
 {
@@ -374,6 +401,7 @@ run(const struct app *a, const struct conf *conf)
 	block_signals(&signals);
 	(void)umask(0027);
 	allow_files();
+	tell_misfit(a, conf, false);
 	/* Many threads, small requests: a few heaps are enough, and what a big
 	 * body took goes back to the system. */
 	(void)mallopt(M_ARENA_MAX, ARENAS_MAX);
@@ -455,6 +483,7 @@ app_main(const struct app *a, int argc, char **argv)
 	if (!load(a->name, check, &conf))
 		return EXIT_FAILURE;
 	if (check) {
+		tell_misfit(a, conf, true);
 		(void)printf("%s: the configuration is good%s%s\n", a->name,
 		    conf_file(conf) != NULL ? ": " : "",
 		    conf_file(conf) != NULL ? conf_file(conf) : "");

@@ -39,6 +39,16 @@ CONF_ENUM(JOB_BODY_MAX, CONF_INT, "1048576", 1024, 67108864, NULL,
     "The largest job accepted, in bytes.")
 CONF_ENUM(RESULT_BODY_MAX, CONF_INT, "16777215", 1024, 1073741824, NULL,
     "The largest result accepted, in bytes.")
+CONF_ENUM(DISPATCH_WAIT, CONF_INT, "20", 0, 3600, NULL,
+    "Seconds that GET /v1/job waits for a job when an agent, known by its "
+    "cookie, does not say how long. Its own time-out is 30. 0: it does not "
+    "wait.")
+CONF_ENUM(DISPATCH_WAIT_MAX, CONF_INT, "50", 0, 3600, NULL,
+    "The most seconds that GET /v1/job waits for a job, however long it is "
+    "asked to. 0: it never waits.")
+CONF_ENUM(DISPATCH_HOLDS_MAX, CONF_INT, "10000", 0, 100000, NULL,
+    "The most requests for a job that one process lets wait. Those beyond "
+    "are answered at once.")
 CONF_ENUM(STORE_WAIT_MS, CONF_INT, "5000", 100, 60000, NULL,
     "How long a change waits for the store before it is refused with 503, "
     "in milliseconds.")
@@ -105,3 +115,12 @@ CONF_ENUM(PUBLIC_URL, CONF_STR, "''", 0, 4000, NULL,
     "The address under which browsers reach this server, without a path. "
     "Empty: "
     "as each request names it.")
+CONF_ENUM(OFFER_TIMEOUT, CONF_INT, "900", 1, 31536000, NULL,
+    "Seconds after which a job that its agent has shown no sign of is offered "
+    "to "
+    "others.")
+CONF_ENUM(RETURN_GRACE, CONF_INT, "600", 0, 31536000, NULL,
+    "Seconds for which a job whose agent asks for work again may still get a "
+    "result; then it ends.")
+CONF_ENUM(EVENT_MAX_AGE, CONF_INT, "2592000", 0, 3153600000, NULL,
+    "Seconds for which the journal is kept. 0: for ever.")

@@ -202,6 +202,16 @@ req_json_object(struct req *r, struct js_doc *doc, struct faults *f)
 	return ERR_INVALID;
 }
 
+bool
+req_detach(struct req *r, struct http_conn *out)
+{
+	if (r->io->detach == NULL || !r->io->detach(r->ctx, out))
+		return false;
+	log_request(NULL);
+	r->detached = true;
+	return true;
+}
+
 /* The reason phrase (RFC 9110, section 15); some tools show it. */
 static const char *
 reason(int status)

@@ -7,6 +7,7 @@
 
 #include "arena.h"
 #include "auth.h"
+#include "cause.h"
 #include "err.h"
 #include "faults.h"
 #include "id.h"
@@ -25,6 +26,12 @@ enum method {
 	METHOD_OTHER = 1 << 6
 };
 
+/* A connection to the web server whose request is answered later, by another thread. */
+struct http_conn {
+	int fd;
+	unsigned request; /* its number on the connection */
+};
+
 /* What carries a request.  ctx is the carrier's own. */
 struct http_io {
 	/* A FastCGI parameter (RFC 3875, section 4.1), or NULL. */
@@ -37,6 +44,8 @@ struct http_io {
 	bool (*write)(void *ctx, const char *buf, size_t n);
 	/* Break the reply off, so that nobody takes it for a whole one. */
 	void (*cut)(void *ctx);
+	/* Give the connection away; NULL: it cannot be. */
+	bool (*detach)(void *ctx, struct http_conn *out);
 };
 
 struct req {
@@ -46,6 +55,7 @@ struct req {
 	enum method method;
 	struct uri uri;
 	struct auth_caller caller;
+	struct cause cause; /* who asks, for the journal */
 	const struct route *route;
 	const char *params[4]; /* of the route's placeholders, in order */
 	struct id id; /* of a {job_id} placeholder, canonical */
@@ -53,6 +63,7 @@ struct req {
 	size_t body_len;
 	int status; /* of the reply sent, 0 before */
 	bool deaf; /* nobody takes more of a reply that was begun */
+	bool detached; /* another answers it, see req_detach() */
 };
 
 /* A FastCGI parameter, or NULL; headers are HTTP_NAME (RFC 3875, section
@@ -92,6 +103,14 @@ enum err req_json(struct req *r, struct js_doc *doc)
  */
 enum err req_json_object(struct req *r, struct js_doc *doc, struct faults *f)
     __attribute__((warn_unused_result));
+
+/*
+ * Give the request's connection away, to be answered by way of http_fcgi_late.  Afterwards
+ * the request is over for this thread: nothing of it may be read, and the handler
+ * returns 0.  False, and all is as before, if it has a body or cannot be answered
+ * later.
+ */
+bool req_detach(struct req *r, struct http_conn *out);
 
 /* Send a reply.  Each returns the status, for the handler to return.  headers:
  * NULL or complete lines, each ended by CRLF. */

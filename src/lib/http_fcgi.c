@@ -5,11 +5,15 @@
 #include <errno.h>
 #include <fcgiapp.h>
 #include <limits.h>
+#include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
-/* A record of FCGI_STDOUT (FastCGI Specification, sections 3.3 and 5.3). */
+/* Records (FastCGI Specification, sections 3.3, 5.3 and 5.5). */
 #define VERSION 1
+#define END_REQUEST 3
 #define STDOUT 6
 #define HEADER_LEN 8
 #define RECORD_MAX ((size_t)65528) /* of content: 16 bits, a multiple of 8 */
@@ -61,33 +65,53 @@ write_parts(int fd, struct iovec *v, int n_parts)
 	return true;
 }
 
-/* Records of our own, behind those of the library, which has none begun after
- * it was flushed. */
+static void
+put_head(unsigned char head[HEADER_LEN], unsigned char type, unsigned request,
+    size_t content, size_t padding)
+{
+	head[0] = VERSION;
+	head[1] = type;
+	head[2] = (unsigned char)(request >> 8);
+	head[3] = (unsigned char)request;
+	head[4] = (unsigned char)(content >> 8);
+	head[5] = (unsigned char)content;
+	head[6] = (unsigned char)padding;
+	head[7] = 0;
+}
+
+/* The n bytes at buf as records; tail goes with the last of them. */
 static bool
-write_records(FCGX_Request *fr, const char *buf, size_t n)
+write_records(const struct http_conn *c, const char *buf, size_t n,
+    const void *tail, size_t tail_len)
 {
 	static const char zeros[HEADER_LEN];
-	unsigned char head[HEADER_LEN] = {VERSION, STDOUT};
-	struct iovec v[3];
+	unsigned char head[HEADER_LEN];
+	struct iovec v[4];
 	size_t part, padding;
 
-	if (FCGX_FFlush(fr->out) != 0)
-		return false;
 	for (; n > 0; n -= part, buf += part) {
 		part = n < RECORD_MAX ? n : RECORD_MAX;
 		padding = (HEADER_LEN - part % HEADER_LEN) % HEADER_LEN;
-		head[2] = (unsigned char)(fr->requestId >> 8);
-		head[3] = (unsigned char)fr->requestId;
-		head[4] = (unsigned char)(part >> 8);
-		head[5] = (unsigned char)part;
-		head[6] = (unsigned char)padding;
+		put_head(head, STDOUT, c->request, part, padding);
 		v[0] = (struct iovec){head, sizeof(head)};
 		v[1] = (struct iovec){(char *)buf, part};
 		v[2] = (struct iovec){(char *)zeros, padding};
-		if (!write_parts(fr->ipcFd, v, 3))
+		v[3] = (struct iovec){
+		    (void *)(uintptr_t)tail, part == n ? tail_len : 0};
+		if (!write_parts(c->fd, v, 4))
 			return false;
 	}
 	return true;
+}
+
+/* Records of our own, behind those of the library, which has none begun after
+ * it was flushed. */
+static bool
+write_big(FCGX_Request *fr, const char *buf, size_t n)
+{
+	struct http_conn c = {fr->ipcFd, (unsigned)fr->requestId};
+
+	return FCGX_FFlush(fr->out) == 0 && write_records(&c, buf, n, NULL, 0);
 }
 
 static bool
@@ -97,7 +121,7 @@ fcgi_write(void *ctx, const char *buf, size_t n)
 	int part;
 
 	if (n > BIG)
-		return write_records(ctx, buf, n);
+		return write_big(ctx, buf, n);
 	while (n > 0) {
 		part = n > INT_MAX ? INT_MAX : (int)n;
 		if (FCGX_PutStr(buf, part, out) != part)
@@ -115,10 +139,111 @@ fcgi_cut(void *ctx)
 	(void)shutdown(((FCGX_Request *)ctx)->ipcFd, SHUT_RDWR);
 }
 
+/*
+ * The library keeps 17 KB for each request, and all of it goes.  The end of the body must
+ * have been read: what lies unread at the close of a Unix socket is an error at the
+ * other end, which might then not read the answer.
+ */
+static bool
+fcgi_detach(void *ctx, struct http_conn *out)
+{
+	FCGX_Request *fr = ctx;
+	char byte;
+
+	if (fr->keepConnection || FCGX_GetStr(&byte, 1, fr->in) != 0 ||
+	    FCGX_GetError(fr->in) != 0)
+		return false;
+	*out = (struct http_conn){fr->ipcFd, (unsigned)fr->requestId};
+	FCGX_Free(fr, 0);
+	fr->ipcFd = -1;
+	return true;
+}
+
 const struct http_io http_fcgi = {
     .param = fcgi_param,
     .read = fcgi_read,
     .broken = fcgi_broken,
     .write = fcgi_write,
     .cut = fcgi_cut,
+    .detach = fcgi_detach,
+};
+
+bool
+http_fcgi_gone(const struct http_conn *c)
+{
+	struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
+
+	return poll(&p, 1, 0) == 1;
+}
+
+void
+http_fcgi_begin(
+    struct http_fcgi_late *l, const struct http_conn *c, struct arena *a)
+{
+	l->conn = *c;
+	buf_init(&l->out, a, 256);
+}
+
+static const char *
+late_param(void *ctx, const char *name)
+{
+	(void)ctx;
+	(void)name;
+	return NULL;
+}
+
+static size_t
+late_read(void *ctx, char *buf, size_t n)
+{
+	(void)ctx;
+	(void)buf;
+	(void)n;
+	return 0;
+}
+
+static bool
+late_broken(void *ctx)
+{
+	(void)ctx;
+	return false;
+}
+
+static bool
+late_write(void *ctx, const char *buf, size_t n)
+{
+	struct http_fcgi_late *l = ctx;
+
+	buf_add(&l->out, buf, n);
+	return buf_ok(&l->out);
+}
+
+static void
+late_cut(void *ctx)
+{
+	(void)shutdown(((struct http_fcgi_late *)ctx)->conn.fd, SHUT_RDWR);
+}
+
+/* A part of an answer is none: without memory there is only the end. */
+bool
+http_fcgi_end(struct http_fcgi_late *l)
+{
+	unsigned char tail[3 * HEADER_LEN] = {0};
+	bool sent;
+
+	put_head(tail, STDOUT, l->conn.request, 0, 0);
+	put_head(
+	    tail + HEADER_LEN, END_REQUEST, l->conn.request, HEADER_LEN, 0);
+	sent = buf_ok(&l->out) && write_records(&l->conn, l->out.p, l->out.len,
+				      tail, sizeof(tail));
+	(void)close(l->conn.fd);
+	l->conn.fd = -1;
+	return sent;
+}
+
+const struct http_io http_fcgi_late = {
+    .param = late_param,
+    .read = late_read,
+    .broken = late_broken,
+    .write = late_write,
+    .cut = late_cut,
 };

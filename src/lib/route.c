@@ -193,6 +193,22 @@ route_refuse(struct req *r, int status, const char *fmt, ...)
 	return reply_message(r, status, "%s", message);
 }
 
+static void
+tell_cause(struct req *r)
+{
+	const char *cookies = req_param(r, "HTTP_COOKIE");
+
+	r->cause = (struct cause){
+	    .request_id = req_id(r),
+	    .client = r->caller.client_id,
+	    .agent = cookies != NULL
+			 ? uri_cookie(r->arena, cookies, "agent_name")
+			 : NULL,
+	    .connection = req_param(r, "TF_CONNECTION"),
+	};
+	cause_set(&r->cause);
+}
+
 static bool
 may_pass(struct req *r, unsigned anonymous, const struct worker *w,
     struct auth_denial *denial)
@@ -243,7 +259,10 @@ route_run(const struct route_table *t, const struct conf *c, unsigned anonymous,
 		return route_refuse(r, denial.status, "%s", denial.message);
 	if ((e = read_body(r, c)) != ERR_OK)
 		return reply_err(r, e);
-	return m.row->handler(w, r);
+	tell_cause(r);
+	(void)m.row->handler(w, r);
+	cause_set(NULL);
+	return r->status;
 }
 
 bool

@@ -128,6 +128,9 @@ open_all(struct svc *s, const struct db_schema *schema, unsigned needs,
 		return e;
 	if ((needs & SVC_DB) != 0 && (e = open_db(s, schema)) != ERR_OK)
 		return e;
+	/* Without it they look at the store. */
+	if ((needs & SVC_DB) != 0 && wake_open(&s->wake, path) != ERR_OK)
+		log_warn("held requests are answered up to a second later");
 	if ((needs & SVC_SEEN) != 0)
 		open_seen(s, path);
 	if ((e = jwt_keys_open(&s->jwt, s->conf)) != ERR_OK)
@@ -175,6 +178,7 @@ svc_close(struct svc *s)
 	oidc_free(s->oidc);
 	seal_free(s->seal);
 	seen_close(s->seen);
+	wake_close(s->wake);
 	jwt_keys_free(s->jwt);
 	*s = (struct svc){.conf = s->conf};
 }

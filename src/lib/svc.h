@@ -9,6 +9,7 @@
 #include "oidc.h"
 #include "seal.h"
 #include "seen.h"
+#include "wake.h"
 
 /* The services of one process, opened once and shared by its threads: what the
  * domain stands on. */
@@ -32,6 +33,8 @@ struct svc {
 	struct oidc *oidc; /* NULL without a provider, or not needed here */
 	struct seal *seal; /* NULL without a key, or not needed here */
 	struct seen *seen; /* NULL: not needed here, or it cannot be had */
+	struct wake
+	    *wake; /* to tell other processes of changes; NULL: nobody */
 	bool has_secrets; /* there is a key for secrets */
 	bool strict; /* JOB_FIELDS = 'strict' */
 };

@@ -8,9 +8,10 @@
 
 #include "clock.h"
 #include "field.h"
+#include "handout.h"
+#include "journal.h"
 #include "log.h"
 #include "queue.h"
-#include "secret.h"
 
 #define LOG_LINES 100
 #define LOG_BYTES 262144
@@ -18,10 +19,13 @@
 #define QUEUES_BYTES 262144
 /* Lists of agents show the texts of thousands. */
 #define TEXT_MAX 4096
+/* Of a state, as far as it is compared. */
+#define STATE_MAX 128
 
 enum {
 	SQL_KNOWN,
 	SQL_COUNT,
+	SQL_STATE,
 	SQL_PUT,
 	SQL_SAME_QUEUES,
 	SQL_FORGET_QUEUES,
@@ -32,12 +36,16 @@ enum {
 	SQL_OLD,
 	SQL_FORGET,
 	SQL_TIMES,
-	SQL_SEEN
+	SQL_SEEN,
+	SQL_OFF
 };
+
+#define OFF_STATES "('offline', 'maintenance', 'restart')"
 
 static const char *const sql[] = {
     [SQL_KNOWN] = "SELECT 1 FROM agent WHERE name = $1",
     [SQL_COUNT] = "SELECT count(*) FROM agent",
+    [SQL_STATE] = "SELECT state FROM agent WHERE name = $1",
     [SQL_PUT] = "INSERT INTO agent (name, state, comment, identifier, job_id, "
 		"location, provision_type, queues, updated_at) "
 		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
@@ -75,6 +83,8 @@ static const char *const sql[] = {
 		  "WHERE name > $1 ORDER BY name LIMIT $2",
     [SQL_SEEN] = "UPDATE agent SET updated_at = $2 "
 		 "WHERE name = $1 AND updated_at < $2",
+    [SQL_OFF] = "SELECT 1 FROM agent "
+		"WHERE name = $1 AND state IN " OFF_STATES,
 };
 
 static const char *const text_names[AGENT_TEXT__MAX] = {
@@ -160,6 +170,7 @@ struct putting {
 	int64_t now;
 	int64_t max;
 	int64_t max_age; /* ms; 0: none */
+	bool new_state; /* it was told, and is not the former one */
 };
 
 /* An agent more than MAX_AGENTS is refused. */
@@ -280,15 +291,51 @@ put_log(struct db_conn *c, const struct putting *p)
 	return e;
 }
 
+/* What the agent said of itself before. */
+static enum err
+former_state(struct db_conn *c, const struct putting *p, char out[STATE_MAX],
+    bool *known)
+{
+	struct db_stmt *s;
+	const char *state;
+	enum err e;
+
+	out[0] = '\0';
+	e = db_query(c, &s, sql[SQL_STATE], "t", p->name);
+	*known = e == ERR_OK;
+	if (e != ERR_OK)
+		return e == ERR_NOTFOUND ? ERR_OK : e;
+	if ((state = db_text(s, 0, NULL)) != NULL)
+		(void)snprintf(out, STATE_MAX, "%s", state);
+	db_end(s);
+	return ERR_OK;
+}
+
+/* The journal has the begin of an agent and each change of its state. */
+static enum err
+note_state(struct db_conn *c, struct putting *p, const char *was, bool known)
+{
+	const struct agent_text_value *t = &p->r->texts[AGENT_STATE];
+	const struct journal_item item = {"state", t->p, 0};
+
+	if (known && (t->p == NULL || strncmp(was, t->p, STATE_MAX - 1) == 0))
+		return ERR_OK;
+	p->new_state = t->p != NULL;
+	return journal_add(c, known ? "agent.state" : "agent.created", p->name,
+	    &item, t->p != NULL);
+}
+
 static enum err
 put_change(struct db_conn *c, void *arg)
 {
-	const struct putting *p = arg;
+	struct putting *p = arg;
 	const struct agent_text_value *t = p->r->texts;
-	bool change;
+	char was[STATE_MAX];
+	bool known, change;
 	enum err e;
 
 	if ((e = admit(c, p)) != ERR_OK ||
+	    (e = former_state(c, p, was, &known)) != ERR_OK ||
 	    (e = queues_change(c, p, &change)) != ERR_OK)
 		return e;
 	e = db_exec(c, NULL, sql[SQL_PUT], "tsssssssi", p->name,
@@ -302,7 +349,12 @@ put_change(struct db_conn *c, void *arg)
 		e = put_queues(c, p);
 	/* To say that it works on a job is a sign of the job's start. */
 	if (e == ERR_OK && t[AGENT_JOB_ID].len > 0)
-		e = secret_spend(c, t[AGENT_JOB_ID].p);
+		e = handout_sign(c, t[AGENT_JOB_ID].p, NULL);
+	/* Of another's job it may say what it likes. */
+	if (e == ERR_NOTFOUND)
+		e = ERR_OK;
+	if (e == ERR_OK)
+		e = note_state(c, p, was, known);
 	return e == ERR_OK ? put_log(c, p) : e;
 }
 
@@ -333,6 +385,23 @@ is_same(struct svc *s, const struct putting *p, bool *same)
 }
 
 enum err
+agent_is_off(struct svc *s, const char *name, bool *off)
+{
+	struct db_conn *c = db_read(s->db);
+	struct db_stmt *st;
+	enum err e;
+
+	e = db_query(c, &st, sql[SQL_OFF], "t", name);
+	if (e == ERR_OK)
+		db_end(st);
+	db_read_end(s->db, c);
+	if (e != ERR_OK && e != ERR_NOTFOUND)
+		return e;
+	*off = e == ERR_OK;
+	return ERR_OK;
+}
+
+enum err
 agent_put(struct svc *s, const char *name, const struct agent_report *r)
 {
 	struct putting p = {
@@ -350,6 +419,9 @@ agent_put(struct svc *s, const char *name, const struct agent_report *r)
 		return e;
 	if (!same)
 		e = db_write(s->db, put_change, &p);
+	/* Whoever hears it looks whether the agent is to stop. */
+	if (e == ERR_OK && p.new_state)
+		wake_say(s->wake, WAKE_AGENT, name);
 	if (e == ERR_OK)
 		seen_note(s->seen, SEEN_AGENT, name, p.now);
 	return e;

@@ -46,6 +46,11 @@ enum err agent_report_read(struct js_doc *doc, struct faults *f,
 enum err agent_put(struct svc *s, const char *name,
     const struct agent_report *r) __attribute__((warn_unused_result));
 
+/* Whether the agent is set to take no jobs: offline, maintenance or restart.  One that
+ * nobody knows is not. */
+enum err agent_is_off(struct svc *s, const char *name, bool *off)
+    __attribute__((warn_unused_result));
+
 /* The agent as JSON for clients, without its log.  ERR_NOTFOUND. */
 enum err agent_read(struct svc *s, struct arena *a, const char *name,
     const char **json, size_t *len) __attribute__((warn_unused_result));

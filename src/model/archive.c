@@ -2,17 +2,19 @@
 
 #include "archive.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
 #include "job.h"
+#include "queue.h"
 
 enum { SQL_LOOK, SQL_ARRIVED };
 
 static const char *const sql[] = {
     [SQL_LOOK] = "SELECT state, attachments FROM job WHERE id = $1",
     [SQL_ARRIVED] = "UPDATE job SET attachments = 'complete', ready = 1, "
-		    "publish_at = $2 WHERE id = $1",
+		    "publish_at = $2 WHERE id = $1 RETURNING queue",
 };
 
 struct look {
@@ -77,6 +79,7 @@ struct arrival {
 	bool publish;
 	int64_t now;
 	enum attachments before;
+	char queue[NAME_LEN_MAX + 1]; /* of the job that may be taken now */
 };
 
 /*
@@ -88,6 +91,7 @@ static enum err
 arrive_change(struct db_conn *c, void *arg)
 {
 	struct arrival *x = arg;
+	struct db_stmt *st;
 	struct look l;
 	enum err e;
 
@@ -100,8 +104,16 @@ arrive_change(struct db_conn *c, void *arg)
 	if (e != ERR_OK)
 		return e;
 	/* The outbox looks twice a second. */
-	return db_exec(c, NULL, sql[SQL_ARRIVED], x->publish ? "ti" : "tn",
+	e = db_query(c, &st, sql[SQL_ARRIVED], x->publish ? "ti" : "tn",
 	    x->id->text, x->now);
+	while (e == ERR_OK) {
+		(void)snprintf(
+		    x->queue, sizeof(x->queue), "%s", db_text(st, 0, NULL));
+		e = db_next(st);
+	}
+	if (st != NULL)
+		db_end(st);
+	return e == ERR_NOTFOUND ? ERR_OK : e;
 }
 
 enum err
@@ -118,6 +130,8 @@ archive_put_attachments(struct svc *s, const struct id *id, struct blob_file *f,
 
 	if (e == ERR_OK)
 		e = db_write(s->db, arrive_change, &x);
+	if (e == ERR_OK && x.before == ATTACHMENTS_AWAITED)
+		wake_say(s->wake, WAKE_QUEUE, x.queue);
 	if (e == ERR_OK)
 		*out = x.before;
 	return e;

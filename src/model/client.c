@@ -8,6 +8,7 @@
 #include "auth.h"
 #include "bcrypt.h"
 #include "clock.h"
+#include "journal.h"
 #include "queue.h"
 
 enum {
@@ -262,6 +263,28 @@ judge(struct db_conn *c, struct putting *p)
 	return ERR_OK;
 }
 
+/* The journal has which permissions were set, and the role; never a secret. */
+static enum err
+note_change(struct db_conn *c, const struct putting *p)
+{
+	const struct client_change *ch = p->ch;
+	const struct journal_item set[] = {
+	    {"role", ch->role != 0 ? auth_role_name(ch->role) : NULL, 0},
+	    {"max_priority", ch->max_priority, 0},
+	    {"max_reservation_time", ch->max_reservation_time, 0},
+	    {"secret", ch->secret != NULL ? "new" : NULL, 0},
+	};
+	struct journal_item items[sizeof(set) / sizeof(set[0])];
+	size_t i, n = 0;
+
+	for (i = 0; i < sizeof(set) / sizeof(set[0]); i++)
+		if (set[i].text != NULL)
+			items[n++] = set[i];
+	return journal_add(c,
+	    p->verdict == CLIENT_CREATED ? "client.created" : "client.updated",
+	    p->id, items, n);
+}
+
 static enum err
 put(struct db_conn *c, void *arg)
 {
@@ -275,15 +298,17 @@ put(struct db_conn *c, void *arg)
 	    (e = client_disown(c, p->id)) != ERR_OK)
 		return e;
 	if (p->verdict == CLIENT_CREATED)
-		return db_exec(c, NULL, sql[SQL_ADD], "tttttti", p->id, p->hash,
+		e = db_exec(c, NULL, sql[SQL_ADD], "tttttti", p->id, p->hash,
 		    auth_role_name(ch->role != 0 ? ch->role : ROLE_CONTRIBUTOR),
 		    ch->max_priority, ch->max_reservation_time, ch->email,
 		    clock_now_ms());
-	if (p->verdict == CLIENT_UPDATED)
-		return db_exec(c, NULL, sql[SQL_CHANGE], "tttttt", p->id,
-		    p->hash, ch->role != 0 ? auth_role_name(ch->role) : NULL,
+	else if (p->verdict == CLIENT_UPDATED)
+		e = db_exec(c, NULL, sql[SQL_CHANGE], "tttttt", p->id, p->hash,
+		    ch->role != 0 ? auth_role_name(ch->role) : NULL,
 		    ch->max_priority, ch->max_reservation_time, ch->email);
-	return ERR_OK;
+	else
+		return ERR_OK;
+	return e == ERR_OK ? note_change(c, p) : e;
 }
 
 static enum err
@@ -347,7 +372,9 @@ client_erase(struct db_conn *c, const char *id)
 	/* Tokens and owned queues go with the row (ON DELETE CASCADE). */
 	if ((e = db_exec(c, &n, sql[SQL_REMOVE], "t", id)) != ERR_OK)
 		return e;
-	return n > 0 ? ERR_OK : ERR_NOTFOUND;
+	if (n == 0)
+		return ERR_NOTFOUND;
+	return journal_add(c, "client.removed", id, NULL, 0);
 }
 
 static enum err

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "journal.h"
 #include "js.h"
 #include "queue.h"
 
@@ -108,6 +109,7 @@ static enum err
 add_change(struct db_conn *c, void *arg)
 {
 	struct adding *x = arg;
+	const struct journal_item owner = {"client", x->client, 0};
 	enum err e;
 
 	if ((e = judge(c, x)) != ERR_OK)
@@ -119,7 +121,11 @@ add_change(struct db_conn *c, void *arg)
 		e = db_exec(c, NULL, sql[SQL_RESTRICT], "t", x->queue);
 	if (e == ERR_OK)
 		e = db_exec(c, NULL, sql[SQL_OWN], "tt", x->queue, x->client);
-	return e == ERR_OK ? judge_owned(c, x) : e;
+	if (e == ERR_OK)
+		e = judge_owned(c, x);
+	return e == ERR_OK
+		   ? journal_add(c, "queue.restricted", x->queue, &owner, 1)
+		   : e;
 }
 
 enum restricted_verdict
@@ -151,7 +157,10 @@ lift_change(struct db_conn *c, void *arg)
 	if (e == ERR_OK && n == 0)
 		return ERR_NOTFOUND;
 	/* An owner that stayed would own it again when it is restricted anew. */
-	return e == ERR_OK ? db_exec(c, NULL, sql[SQL_DISOWN], "t", queue) : e;
+	if (e == ERR_OK)
+		e = db_exec(c, NULL, sql[SQL_DISOWN], "t", queue);
+	return e == ERR_OK ? journal_add(c, "queue.released", queue, NULL, 0)
+			   : e;
 }
 
 enum restricted_verdict
@@ -160,6 +169,9 @@ restricted_lift(struct svc *s, const char *queue, enum err *failure)
 	*failure = db_write(s->db, lift_change, (void *)(uintptr_t)queue);
 	if (*failure == ERR_NOTFOUND)
 		return RESTRICTED_NOT;
+	/* Agents without a token may have its jobs now. */
+	if (*failure == ERR_OK)
+		wake_say(s->wake, WAKE_QUEUE, queue);
 	return *failure == ERR_OK ? RESTRICTED_OK : RESTRICTED_FAILED;
 }
 

@@ -7,6 +7,7 @@
 #include "address.h"
 #include "client.h"
 #include "clock.h"
+#include "journal.h"
 #include "secret.h"
 
 #define UNSEEN_MAX_MS (90 * INT64_C(86400000))
@@ -97,8 +98,10 @@ add(struct db_conn *c, const struct signing *g)
 	const struct user *u = g->u;
 	enum err e = client_disown(c, u->email);
 
-	return e == ERR_OK ? db_exec(c, NULL, sql[SQL_ADD], "ttti", u->email,
-				 u->sub, u->name, g->now)
+	if (e == ERR_OK)
+		e = db_exec(c, NULL, sql[SQL_ADD], "ttti", u->email, u->sub,
+		    u->name, g->now);
+	return e == ERR_OK ? journal_add(c, "client.created", u->email, NULL, 0)
 			   : e;
 }
 

@@ -101,30 +101,58 @@ by_size(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* The waits of one queue, the shortest first. */
+static enum err
+read_samples(struct db_conn *c, const char *queue, int64_t v[KEPT], size_t *n)
+{
+	struct db_stmt *s;
+	enum err e;
+
+	*n = 0;
+	for (e = db_query(c, &s, sql[SQL_SAMPLES], "t", queue);
+	     e == ERR_OK && *n < KEPT; e = db_next(s))
+		v[(*n)++] = db_int(s, 0);
+	if (s != NULL)
+		db_end(s);
+	qsort(v, *n, sizeof(v[0]), by_size);
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+enum err
+wait_range(struct svc *s, struct arena *a, const char *queue, const char **json)
+{
+	struct db_conn *c = db_read(s->db);
+	int64_t v[KEPT] = {0};
+	size_t n;
+	enum err e = read_samples(c, queue, v, &n);
+
+	db_read_end(s->db, c);
+	if (e != ERR_OK)
+		return e;
+	*json = n > 0 ? arena_printf(a, "{\"from_s\":%lld,\"to_s\":%lld}",
+			    (long long)v[(n - 1) / 10],
+			    (long long)v[(n - 1) - (n - 1) / 10])
+		      : "null";
+	return *json != NULL ? ERR_OK : ERR_NOMEM;
+}
+
 /* One queue, if it has samples. */
 static enum err
 put_queue(struct db_conn *c, struct buf *b, const char *queue, bool *any)
 {
 	int64_t v[KEPT] = {0};
-	struct db_stmt *s;
-	size_t n = 0;
-	enum err e;
+	size_t n;
+	enum err e = read_samples(c, queue, v, &n);
 
-	for (e = db_query(c, &s, sql[SQL_SAMPLES], "t", queue);
-	     e == ERR_OK && n < KEPT; e = db_next(s))
-		v[n++] = db_int(s, 0);
-	if (s != NULL)
-		db_end(s);
-	if (n == 0)
-		return e == ERR_NOTFOUND ? ERR_OK : e;
-	qsort(v, n, sizeof(v[0]), by_size);
+	if (e != ERR_OK || n == 0)
+		return e;
 	if (*any)
 		buf_char(b, ',');
 	*any = true;
 	js_put_string(b, queue, strlen(queue));
 	buf_char(b, ':');
 	put_percentiles(b, v, n);
-	return e == ERR_NOTFOUND ? ERR_OK : e;
+	return ERR_OK;
 }
 
 enum err

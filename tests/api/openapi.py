@@ -85,7 +85,9 @@ class Schemas:
         return why
 
     def w_type(self, arg, value, at, _met, _schema):
-        return [] if TYPES[arg](value) else ["%s is no %s" % (at, arg)]
+        kinds = arg if isinstance(arg, list) else [arg]
+        good = any(TYPES[kind](value) for kind in kinds)
+        return [] if good else ["%s is no %s" % (at, arg)]
 
     def w_enum(self, arg, value, at, met, schema):
         for one in arg:
@@ -116,6 +118,10 @@ class Schemas:
 
     def w_maximum(self, arg, value, at, _met, _schema):
         bad = is_number(value) and value > arg
+        return ["%s is too big" % at] if bad else []
+
+    def w_exclusiveMaximum(self, arg, value, at, _met, _schema):
+        bad = is_number(value) and value >= arg
         return ["%s is too big" % at] if bad else []
 
     def w_minItems(self, arg, value, at, _met, _schema):

@@ -7,7 +7,7 @@
 
 key=$(od -An -tx1 -N32 /dev/urandom | tr -d ' \n')
 master=$(head -c 32 /dev/urandom | base64)
-start lab --set JOB_FIELDS=strict --set ANONYMOUS_ROLES=contributor \
+start lab --set DISPATCH_WAIT=1 --set JOB_FIELDS=strict --set ANONYMOUS_ROLES=contributor \
 	--set JWT_SIGNING_KEY="$key" --set SECRETS_MASTER_KEY="$master"
 
 # account ROLE ID: made on the host; its secret in account_secret.

@@ -258,7 +258,7 @@ Test(test_queue, tells_how_long_its_jobs_have_waited)
 	expect_json(get(fmt("/v1/queues/wait_times?queue=%s", q)), 200, "{}");
 	for (i = 0; i < 2; i++) {
 		(void)given_ordinary_job(q);
-		expect_status(take("a", q), 200);
+		expect_status(take(unique("a"), q), 200);
 	}
 	expect_json(
 	    get(fmt("/v1/queues/wait_times?queue=%s&queue=none&x=y", q)), 200,
@@ -367,7 +367,7 @@ Test(test_queue, knows_the_position_of_a_job_that_waits)
 	expect_position(one, "0");
 	expect_position(files, "1");
 	expect_position(two, "2");
-	expect_status(take("a", q), 200);
+	expect_status(take(unique("a"), q), 200);
 	expect_text(get(fmt("/v1/job/%s/position", one)), 410,
 	    "Job not found or already started\n");
 	expect_position(files, "0");

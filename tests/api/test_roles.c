@@ -71,7 +71,7 @@ Test(test_roles, takes_a_job_of_known_fields_in_strict_mode, .init = use_strict)
 		"\"test_data\":{\"test_cmds\":\"true\"},"
 		"\"reserve_data\":{\"timeout\":\"2m\"}}",
 		queue));
-	a = take("a", queue);
+	a = take(unique("a"), queue);
 	expect_status(a, 200);
 	expect_member(a, "job_id", id);
 	expect_member(a, "debug", "true");

@@ -374,6 +374,8 @@ class Walk:
         self.call("take", 400)
         self.call("take", 401, query=take)
         self.call("take", 204, query=take + "&agent=a")
+        self.call("take", 204, query=take + "&agent=a&wait=1")
+        self.call("take", 422, query=take + "&agent=a&wait=x")
         self.call("queueJobs", 204, queue=queue)
         job = self.submit(200, job_queue=queue, tags=[queue]).json()["job_id"]
         self.call("readJob", 200, job_id=job)
@@ -385,6 +387,18 @@ class Walk:
         self.call("position", 200, job_id=job)
         self.call("position", 410)
         self.call("position", 400, job_id="zz")
+        self.call("explain", 200, job_id=job)
+        self.call("explain", 404)
+        self.call("explain", 400, job_id="zz")
+        self.call("journal", 200, query="?subject=%s&limit=1" % job)
+        self.call("journal", 200, "admin", query="?after=1")
+        self.call("journal", 422, query="?after=-1&limit=x")
+        key = [("Idempotency-Key", queue)]
+        one = {"job_queue": queue + "i"}
+        self.call("submit", 200, body=one, headers=key)
+        self.call("submit", 200, body=one, headers=key)
+        self.call("submit", 422, body={"job_queue": queue}, headers=key)
+        self.call("submit", 400, body=one, headers=[("Idempotency-Key", "a b")])
         answer = self.call("take", 200, query=take,
                            headers=[("Cookie", "agent_name=a")])
         self.ok("the job is handed out", answer.json()["job_id"] == job)

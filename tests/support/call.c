@@ -87,7 +87,7 @@ reply_broken_off(void *ctx)
 }
 
 static const struct http_io io = {
-    param, body_read, body_broken, reply_taken, reply_broken_off};
+    param, body_read, body_broken, reply_taken, reply_broken_off, NULL};
 
 static void
 split(struct call *c, struct carried *x)

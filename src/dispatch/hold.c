@@ -1,0 +1,729 @@
+/*
+ * One thread has all that is held, and never waits for the disk or for a client: it
+ * hears of changes, looks which of the held requests there is a job for, and ends those
+ * whose time is over.  For which there is one it gives to a few threads that take
+ * jobs, whose commits then make one group, and gets back for which there was none
+ * any more.
+ */
+
+#include "hold.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "app.h"
+#include "cause.h"
+#include "clock.h"
+#include "eligible.h"
+#include "handout.h"
+#include "http_fcgi.h"
+#include "job.h"
+#include "log.h"
+#include "parked.h"
+#include "routes.h"
+
+#define TAKERS 8
+#define CHOSEN_MAX 16 /* of one queue at a time */
+#define FEW 64 /* of those who wait in a queue, the first to be asked */
+#define LOOK_MS 1000 /* between two looks at the store for lost words */
+#define SLICE 64 /* queues of such a look at a time */
+#define EVENTS 256
+#define FILES_BESIDE 192 /* files of the process that are no held requests */
+
+struct list {
+	struct parked *first, *last;
+};
+
+static struct {
+	/* Of the one thread. */
+	struct parked_set *set;
+	struct wake_ear *ear; /* NULL: nobody tells us anything */
+	int epoll_fd;
+	struct arena *arena;
+	struct eligible_asker *askers;
+	struct parked **who; /* beside askers */
+	size_t room; /* of both */
+	int64_t look_at_ms;
+	bool walking; /* in the middle of a look */
+	pthread_t takers[TAKERS];
+	size_t n_takers;
+	/* Of all. */
+	int kick_fd; /* there is something in a list for the one thread */
+	size_t most;
+	atomic_size_t held;
+	atomic_uint generation;
+	pthread_mutex_t mutex; /* of everything below */
+	pthread_cond_t work;
+	struct list arrived, to_take, back;
+	bool closed; /* nothing more is held */
+	bool stop; /* of the takers, when there is nothing more to take */
+} hold = {
+    .epoll_fd = -1,
+    .kick_fd = -1,
+    .mutex = PTHREAD_MUTEX_INITIALIZER,
+    .work = PTHREAD_COND_INITIALIZER,
+};
+
+static void
+append(struct list *l, struct parked *p)
+{
+	p->next = NULL;
+	*(l->first != NULL ? &l->last->next : &l->first) = p;
+	l->last = p;
+}
+
+static struct parked *
+shift(struct list *l)
+{
+	struct parked *p = l->first;
+
+	if (p != NULL)
+		l->first = p->next;
+	return p;
+}
+
+unsigned
+hold_generation(void)
+{
+	return atomic_load(&hold.generation);
+}
+
+/* --- limits */
+
+static size_t
+files_beside(const struct conf *conf)
+{
+	return FILES_BESIDE + (size_t)conf_int(conf, CONF_WORKERS);
+}
+
+/* How many may be held with so many files. */
+static size_t
+room_in(const struct conf *conf, rlim_t files)
+{
+	size_t most = (size_t)conf_int(conf, CONF_DISPATCH_HOLDS_MAX);
+	size_t beside = files_beside(conf);
+
+	if (files == RLIM_INFINITY || files >= most + beside)
+		return most;
+	return files > beside ? (size_t)files - beside : 0;
+}
+
+bool
+hold_misfit(const struct conf *conf, char *text, size_t size)
+{
+	size_t most = (size_t)conf_int(conf, CONF_DISPATCH_HOLDS_MAX), room;
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == -1)
+		return false;
+	room = room_in(conf, l.rlim_max);
+	if (room == most)
+		return false;
+	(void)snprintf(text, size,
+	    "DISPATCH_HOLDS_MAX is %zu, but with its limit of %llu open files "
+	    "the process can hold %zu requests only: raise the limit to %zu "
+	    "(LimitNOFILE of the unit, or ulimit -n), or write "
+	    "DISPATCH_HOLDS_MAX = %zu",
+	    most, (unsigned long long)l.rlim_max, room,
+	    most + files_beside(conf), room);
+	return true;
+}
+
+/* --- answers */
+
+static void
+preference(const struct parked *p, char *out, size_t size)
+{
+	out[0] = '\0';
+	if (p->applied_s >= 0)
+		(void)snprintf(
+		    out, size, TAKE_APPLIED, (long long)p->applied_s);
+}
+
+/* The reply to come: r by way of l. */
+static void
+begin_reply(
+    struct parked *p, struct http_fcgi_late *l, struct req *r, struct arena *a)
+{
+	http_fcgi_begin(l, &p->conn, a);
+	*r = (struct req){
+	    .io = &http_fcgi_late,
+	    .ctx = l,
+	    .arena = a,
+	    .method = METHOD_GET,
+	};
+	p->conn.fd = -1;
+}
+
+/* There was no job. */
+static void
+reply_none(struct parked *p, struct arena *a)
+{
+	struct http_fcgi_late l;
+	char applied[64];
+	struct req r;
+
+	preference(p, applied, sizeof(applied));
+	begin_reply(p, &l, &r, a);
+	(void)take_reply_none(&r, applied);
+	(void)http_fcgi_end(&l);
+	arena_reset(a);
+}
+
+static void
+let_go(struct parked *p)
+{
+	if (p->conn.fd != -1)
+		(void)close(p->conn.fd);
+	parked_free(hold.set, p);
+	(void)atomic_fetch_sub(&hold.held, 1);
+}
+
+/* --- threads that take */
+
+static void
+reply_job(struct svc *svc, struct parked *p, struct arena *a, enum err e,
+    const struct job *job)
+{
+	struct http_fcgi_late l;
+	char applied[64];
+	struct req r;
+
+	preference(p, applied, sizeof(applied));
+	begin_reply(p, &l, &r, a);
+	if (e == ERR_OK)
+		(void)take_reply_job(svc, &r, job, applied);
+	else
+		(void)reply_err(&r, e);
+	if (!http_fcgi_end(&l) && e == ERR_OK)
+		log_warn("the agent %s has gone while it was given job %s",
+		    p->agent, job->id.text);
+}
+
+static void
+take(struct svc *svc, struct parked *p, struct arena *a)
+{
+	const char **names = arena_alloc(a, p->n * sizeof(*names));
+	const struct cause cause = {
+	    p->request_id, p->client, p->agent, p->connection};
+	const struct handout_ask ask = {
+	    names, p->n, p->agent, p->client, p->connection};
+	bool off = false;
+	struct job job;
+	enum err e;
+	size_t i;
+
+	p->outcome = PARKED_OVER;
+	if (http_fcgi_gone(&p->conn))
+		return;
+	e = names != NULL ? agent_is_off(svc, p->agent, &off) : ERR_NOMEM;
+	if (off) {
+		reply_none(p, a);
+		return;
+	}
+	for (i = 0; i < p->n && e == ERR_OK; i++)
+		names[i] = parked_name(p, i);
+	if (e == ERR_OK) {
+		cause_set(&cause);
+		e = handout_take(svc, a, &ask, &job);
+		cause_set(NULL);
+	}
+	if (e == ERR_NOTFOUND)
+		p->outcome = PARKED_NOTHING;
+	else
+		reply_job(svc, p, a, e, &job);
+}
+
+static void
+kick(void)
+{
+	uint64_t one = 1;
+
+	if (write(hold.kick_fd, &one, sizeof(one)) != sizeof(one))
+		log_errno("cannot wake the thread that holds requests");
+}
+
+static void *
+taker_main(void *arg)
+{
+	struct arena *a = arena_new();
+	struct parked *p;
+
+	if (a == NULL) {
+		log_errno("cannot start a thread");
+		exit(EXIT_FAILURE);
+	}
+	(void)pthread_mutex_lock(&hold.mutex);
+	for (;;) {
+		while ((p = shift(&hold.to_take)) == NULL && !hold.stop)
+			(void)pthread_cond_wait(&hold.work, &hold.mutex);
+		if (p == NULL)
+			break;
+		(void)pthread_mutex_unlock(&hold.mutex);
+		log_request(p->request_id);
+		take(arg, p, a);
+		log_request(NULL);
+		arena_reset(a);
+		(void)pthread_mutex_lock(&hold.mutex);
+		append(&hold.back, p);
+		kick();
+	}
+	(void)pthread_mutex_unlock(&hold.mutex);
+	arena_free(a);
+	return NULL;
+}
+
+/* --- the one thread */
+
+/* Out of the set, and no more looked at whether its client has gone. */
+static void
+withdraw(struct parked *p)
+{
+	parked_out(hold.set, p);
+	(void)epoll_ctl(hold.epoll_fd, EPOLL_CTL_DEL, p->conn.fd, NULL);
+}
+
+static void
+end_held(struct parked *p)
+{
+	withdraw(p);
+	reply_none(p, hold.arena);
+	let_go(p);
+}
+
+/* Into the set; false: it cannot be held. */
+static bool
+put(struct parked *p)
+{
+	struct epoll_event ev = {.events = EPOLLRDHUP, .data.ptr = p};
+
+	if (!parked_put(hold.set, p))
+		return false;
+	if (epoll_ctl(hold.epoll_fd, EPOLL_CTL_ADD, p->conn.fd, &ev) == 0)
+		return true;
+	log_errno("cannot watch a held request");
+	parked_out(hold.set, p);
+	return false;
+}
+
+static void
+mark_all_of(struct parked *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->n; i++)
+		parked_mark(hold.set, p->on[i].queue);
+}
+
+static void
+end_if_off(struct svc *svc, struct parked *p)
+{
+	bool off = false;
+
+	if (agent_is_off(svc, p->agent, &off) == ERR_OK && off)
+		end_held(p);
+}
+
+/* What was said between its own look and now, it could not hear. */
+static void
+arrive(struct svc *svc, struct parked *p)
+{
+	struct parked *older = parked_of(hold.set, p->agent);
+
+	if (older != NULL)
+		end_held(older);
+	if (!put(p)) {
+		reply_none(p, hold.arena);
+		let_go(p);
+		return;
+	}
+	if (p->generation == hold_generation())
+		return;
+	mark_all_of(p);
+	end_if_off(svc, p);
+}
+
+/* From a taker.  That another got the job of somebody who is still there makes it no
+ * younger. */
+static void
+come_back(struct parked *p)
+{
+	struct parked_queue *q = p->by;
+	bool over = p->outcome == PARKED_OVER;
+
+	q->again = q->again || over;
+	if (--q->in_hand == 0 && q->again) {
+		q->again = false;
+		parked_mark(hold.set, q);
+	}
+	if (!over && (parked_of(hold.set, p->agent) != NULL || !put(p))) {
+		reply_none(p, hold.arena);
+		over = true;
+	}
+	if (over)
+		let_go(p);
+}
+
+static void
+empty_lists(struct svc *svc)
+{
+	struct list arrived, back;
+	struct parked *p;
+	uint64_t n;
+
+	if (read(hold.kick_fd, &n, sizeof(n)) == -1 && errno != EAGAIN)
+		log_errno("eventfd");
+	(void)pthread_mutex_lock(&hold.mutex);
+	arrived = hold.arrived;
+	back = hold.back;
+	hold.arrived.first = hold.back.first = NULL;
+	(void)pthread_mutex_unlock(&hold.mutex);
+	while ((p = shift(&back)) != NULL)
+		come_back(p);
+	while ((p = shift(&arrived)) != NULL)
+		arrive(svc, p);
+}
+
+/* Look at all queues, a slice at a time. */
+static void
+start_look(void)
+{
+	parked_walk(hold.set);
+	hold.walking = true;
+	hold.look_at_ms = clock_mono_ms() + LOOK_MS;
+}
+
+static void
+listen_to_words(struct svc *svc)
+{
+	char name[WAKE_NAME_MAX + 1];
+	struct parked_queue *q;
+	enum wake_kind kind;
+	struct parked *p;
+
+	while (wake_hear(hold.ear, &kind, name)) {
+		(void)atomic_fetch_add(&hold.generation, 1);
+		if (kind == WAKE_ANY)
+			start_look();
+		else if (kind == WAKE_QUEUE &&
+			 (q = parked_queue(hold.set, name)) != NULL)
+			parked_mark(hold.set, q);
+		else if (kind == WAKE_AGENT &&
+			 (p = parked_of(hold.set, name)) != NULL)
+			end_if_off(svc, p);
+	}
+}
+
+static bool
+make_room(size_t n)
+{
+	struct eligible_asker *askers;
+	struct parked **who;
+
+	if (n <= hold.room)
+		return true;
+	askers = realloc(hold.askers, n * sizeof(*askers));
+	if (askers == NULL)
+		return false;
+	hold.askers = askers;
+	who = realloc(hold.who, n * sizeof(struct parked *));
+	if (who == NULL)
+		return false;
+	hold.who = who;
+	hold.room = n;
+	return true;
+}
+
+/* The first most of those who wait in the queue; how many there are. */
+static size_t
+gather(const struct parked_queue *q, size_t most)
+{
+	const struct parked_wait *w;
+	size_t n = 0;
+
+	for (w = q->first; w != NULL && n < most; w = w->next, n++) {
+		if (n == hold.room && !make_room(n == 0 ? FEW : 2 * n))
+			break;
+		hold.who[n] = w->who;
+		hold.askers[n] = (struct eligible_asker){
+		    .agent = w->who->agent,
+		    .verified = w->who->client != NULL,
+		};
+	}
+	return n;
+}
+
+static size_t
+hand_over(struct parked_queue *q, size_t n)
+{
+	size_t i, chosen = 0;
+
+	(void)pthread_mutex_lock(&hold.mutex);
+	for (i = 0; i < n; i++) {
+		if (!hold.askers[i].chosen)
+			continue;
+		withdraw(hold.who[i]);
+		hold.who[i]->by = q;
+		q->in_hand++;
+		append(&hold.to_take, hold.who[i]);
+		(void)pthread_cond_signal(&hold.work);
+		chosen++;
+	}
+	(void)pthread_mutex_unlock(&hold.mutex);
+	return chosen;
+}
+
+/* Whoever has waited longest goes first.  While jobs of a queue are being taken one
+ * cannot tell which are left, so it is looked at again afterwards. */
+static void
+look_at(struct svc *svc, struct parked_queue *q)
+{
+	size_t most = FEW, n;
+
+	if (q->in_hand > 0) {
+		q->again = true;
+		return;
+	}
+	do {
+		n = gather(q, most);
+		if (n == 0 || eligible_choose(svc, q->name, hold.askers, n,
+				  CHOSEN_MAX) != ERR_OK)
+			return;
+		if (hand_over(q, n) > 0)
+			return;
+		/* There are only jobs that the first may not have. */
+	} while (n == most && (most = SIZE_MAX) != 0);
+}
+
+static void
+look_further(struct svc *svc)
+{
+	struct parked_queue *q[SLICE];
+	const char *names[SLICE];
+	bool waits[SLICE];
+	size_t n = 0, i;
+
+	while (n < SLICE && (q[n] = parked_walked(hold.set)) != NULL) {
+		names[n] = q[n]->name;
+		n++;
+	}
+	hold.walking = n == SLICE;
+	if (n == 0 || eligible_queues(svc, names, n, waits) != ERR_OK)
+		return;
+	for (i = 0; i < n; i++)
+		if (waits[i])
+			parked_mark(hold.set, q[i]);
+}
+
+static void
+end_those_due(void)
+{
+	int64_t now = clock_mono_ms();
+	struct parked *p;
+
+	while ((p = parked_next(hold.set)) != NULL && p->until_ms <= now)
+		end_held(p);
+}
+
+/* How long nothing is to be done by itself; -1: for ever. */
+static int
+pause_ms(void)
+{
+	const struct parked *p = parked_next(hold.set);
+	int64_t now = clock_mono_ms(), until;
+
+	if (hold.walking)
+		return 0;
+	if (p == NULL)
+		return -1;
+	until = p->until_ms < hold.look_at_ms ? p->until_ms : hold.look_at_ms;
+	return until > now ? (int)(until - now) : 0;
+}
+
+/* Clients that have gone; what else has happened is left for later, since it could let
+ * go of one whose event is still to come.  False when the process drains. */
+static bool
+wait_for_events(bool *kicked, bool *words)
+{
+	struct epoll_event events[EVENTS];
+	bool drains = false;
+	struct parked *p;
+	int i, n;
+
+	*kicked = *words = false;
+	n = epoll_wait(hold.epoll_fd, events, EVENTS, pause_ms());
+	for (i = 0; i < n; i++) {
+		if (events[i].data.ptr == NULL) {
+			drains = true;
+		} else if (events[i].data.ptr == &hold.kick_fd) {
+			*kicked = true;
+		} else if (events[i].data.ptr == &hold.ear) {
+			*words = true;
+		} else {
+			p = events[i].data.ptr;
+			withdraw(p);
+			let_go(p);
+		}
+	}
+	return !drains;
+}
+
+static void
+serve(struct svc *svc)
+{
+	struct parked_queue *q;
+	bool kicked, words;
+
+	while (wait_for_events(&kicked, &words)) {
+		if (words)
+			listen_to_words(svc);
+		if (kicked)
+			empty_lists(svc);
+		end_those_due();
+		if (!hold.walking && parked_count(hold.set) > 0 &&
+		    clock_mono_ms() >= hold.look_at_ms)
+			start_look();
+		if (hold.walking)
+			look_further(svc);
+		while ((q = parked_marked(hold.set)) != NULL)
+			look_at(svc, q);
+	}
+}
+
+/* 204 for all, so that the agents ask the process that comes after. */
+static void
+drain(void)
+{
+	struct parked *p;
+	size_t i;
+
+	(void)pthread_mutex_lock(&hold.mutex);
+	hold.closed = true;
+	hold.stop = true;
+	(void)pthread_cond_broadcast(&hold.work);
+	(void)pthread_mutex_unlock(&hold.mutex);
+	while ((p = parked_next(hold.set)) != NULL)
+		end_held(p);
+	while ((p = shift(&hold.arrived)) != NULL) {
+		reply_none(p, hold.arena);
+		let_go(p);
+	}
+	for (i = 0; i < hold.n_takers; i++)
+		(void)pthread_join(hold.takers[i], NULL);
+	while ((p = shift(&hold.back)) != NULL) {
+		if (p->outcome == PARKED_NOTHING)
+			reply_none(p, hold.arena);
+		let_go(p);
+	}
+}
+
+void
+hold_run(struct svc *svc)
+{
+	serve(svc);
+	drain();
+	wake_deafen(hold.ear);
+	parked_set_free(hold.set);
+	free(hold.askers);
+	free(hold.who);
+	arena_free(hold.arena);
+	(void)close(hold.epoll_fd);
+}
+
+static bool
+watch(int fd, void *what)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = what};
+
+	return epoll_ctl(hold.epoll_fd, EPOLL_CTL_ADD, fd, &ev) == 0;
+}
+
+bool
+hold_prepare(struct svc *svc)
+{
+	struct rlimit l = {.rlim_cur = RLIM_INFINITY};
+
+	(void)getrlimit(RLIMIT_NOFILE, &l);
+	hold.most = room_in(svc->conf, l.rlim_cur);
+	hold.set = parked_set_new();
+	hold.arena = arena_new();
+	hold.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	hold.kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (hold.set == NULL || hold.arena == NULL || hold.epoll_fd == -1 ||
+	    hold.kick_fd == -1 || !watch(app_drain_fd(), NULL) ||
+	    !watch(hold.kick_fd, &hold.kick_fd))
+		goto err;
+	if (svc->wake != NULL && wake_listen(&hold.ear, svc->wake) == ERR_OK &&
+	    !watch(wake_fd(hold.ear), &hold.ear))
+		goto err;
+	while (hold.n_takers < TAKERS &&
+	       app_thread(&hold.takers[hold.n_takers], taker_main, svc))
+		hold.n_takers++;
+	if (hold.n_takers == TAKERS)
+		return true;
+err:
+	log_errno("cannot hold requests");
+	return false;
+}
+
+/* --- from the workers */
+
+static struct parked *
+new_parked(struct req *r, const struct hold_poll *poll)
+{
+	struct parked *p = parked_new(poll->agent, poll->queues, poll->n);
+
+	if (p == NULL)
+		return NULL;
+	if (r->caller.client_id != NULL &&
+	    (p->client = strdup(r->caller.client_id)) == NULL) {
+		parked_free(NULL, p);
+		return NULL;
+	}
+	if (r->cause.connection != NULL)
+		(void)snprintf(p->connection, sizeof(p->connection), "%s",
+		    r->cause.connection);
+	p->applied_s = poll->applied_s;
+	p->until_ms = clock_mono_ms() + poll->wait_s * 1000;
+	p->generation = poll->generation;
+	(void)snprintf(p->request_id, sizeof(p->request_id), "%s", req_id(r));
+	return p;
+}
+
+bool
+hold_request(struct svc *svc, struct req *r, const struct hold_poll *poll)
+{
+	struct parked *p = NULL;
+	bool closed, off = true;
+
+	if (agent_is_off(svc, poll->agent, &off) != ERR_OK || off)
+		return false;
+	if (atomic_fetch_add(&hold.held, 1) >= hold.most || app_stopping() ||
+	    (p = new_parked(r, poll)) == NULL || !req_detach(r, &p->conn)) {
+		(void)atomic_fetch_sub(&hold.held, 1);
+		if (p != NULL)
+			parked_free(NULL, p);
+		return false;
+	}
+	(void)pthread_mutex_lock(&hold.mutex);
+	closed = hold.closed;
+	if (!closed) {
+		append(&hold.arrived, p);
+		kick();
+	}
+	(void)pthread_mutex_unlock(&hold.mutex);
+	if (closed) {
+		reply_none(p, r->arena);
+		parked_free(NULL, p);
+	}
+	return true;
+}

@@ -1,0 +1,61 @@
+#!/bin/sh
+# Requests for a job that wait until there is one (held.py), and what the start says
+# where limits do not fit.
+
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+start main
+start small --set DISPATCH_HOLDS_MAX=2 --set DISPATCH_WAIT_MAX=2 \
+	--set DISPATCH_WAIT=1
+/usr/bin/python3 "$top/tests/api/held.py" "$scratch/main" "$scratch/small" \
+	"$top" >"$scratch/told" 2>&1
+ended=$?
+while IFS= read -r line; do
+	case $line in
+	'ok: '*) ok "${line#ok: }" ;;
+	'not ok: '*) not_ok "${line#not ok: }" ;;
+	*) printf '    %s\n' "$line" ;;
+	esac
+done <"$scratch/told"
+equal "the whole of it runs" 0 "$ended"
+
+# Limits: the start tells of them, and goes on.
+said=$(
+	# shellcheck disable=SC3045 # the shells of Debian know it
+	ulimit -n 1000
+	TESTFLINGER_CONFIG="$scratch/main/conf/testflinger.conf" \
+		"$BUILD/tf-dispatch" --check-config 2>&1
+)
+like "too few files for the requests to be held are told of" \
+	'*warning: DISPATCH_HOLDS_MAX is 10000*limit of 1000*LimitNOFILE*good*' \
+	"$said"
+said=$(TESTFLINGER_CONFIG="$scratch/small/conf/testflinger.conf" \
+	"$BUILD/tf-dispatch" --check-config 2>&1)
+case $said in
+*warning*) not_ok "enough are not" "$said" ;;
+*) ok "enough are not" ;;
+esac
+
+# nginx's time-out, when DISPATCH_WAIT_MAX is raised without it.
+sed -i 's/TF_READ_TIMEOUT 60/TF_READ_TIMEOUT 6/' \
+	"$scratch/main/conf/testflinger-locations.conf"
+kill -HUP "$(cat "$scratch/main/nginx.pid")"
+url=$(cat "$scratch/main/url")
+# shellcheck disable=SC2317 # called by within
+cut_to_one() {
+	curl --silent --output /dev/null --dump-header "$scratch/head" \
+		--header 'Prefer: wait=30' \
+		"$url/v1/job?queue=nobody&agent=a"
+	grep -q '^Preference-Applied: wait=1' "$scratch/head"
+}
+if within 70 cut_to_one; then
+	ok "a request is held for less than nginx waits"
+else
+	not_ok "a request is held for less than nginx waits" \
+		"$(cat "$scratch/head")"
+fi
+like "and the log says what to change" \
+	'*DISPATCH_WAIT_MAX = 50: raise fastcgi_read_timeout and TF_READ_TIMEOUT*' \
+	"$(cat "$scratch/main/logs/dispatch.log")"
+finish

@@ -349,6 +349,13 @@ test_security_log() {
 	http POST /v1/oauth2/token --header "Authorization: Basic $(printf \
 		'a:%s' "$wrong" | base64 -w0)" >/dev/null
 
+	http POST /v1/oauth2/token --header 'Authorization: Digest x' \
+		--header 'X-Forwarded-For: 10.0.0.1' >/dev/null
+	http PUT /v1/secrets/boss/p --json '{"value":"v"}' >/dev/null
+	http PUT /v1/secrets/other/p --header "$as" --json '{"value":"v"}' \
+		>/dev/null
+	http POST /v1/job --json '{"job_queue":"q","job_priority":5}' >/dev/null
+
 	hash=$(printf %s "$refresh" | sha256sum)
 	token=/v1/oauth2/token
 	logged "a log-in" authn_login_success:boss INFO POST $token
@@ -378,6 +385,17 @@ test_security_log() {
 	logged "a client that may not" authz_fail:a,$path CRITICAL GET $path
 	logged "a caller that may not" authz_fail:unauthenticated,$path \
 		CRITICAL GET $path
+	logged "a log-in without id and secret" authn_login_fail:unknown WARN \
+		POST $token
+	path='/v1/secrets/{client_id}/{path...}'
+	logged "a secret of nobody's" "authz_fail:unauthenticated,$path" \
+		CRITICAL PUT /v1/secrets/boss/p
+	logged "a secret of somebody else" "authz_fail:boss,$path" CRITICAL \
+		PUT /v1/secrets/other/p
+	like "a submission that may not be is logged too" \
+		'*setting priority: 5*' "$(grep -F \
+			'"authz_fail:unauthenticated,/v1/job"' \
+			"$scratch/lab/logs/job.log")"
 	for secret in "$boss" "$former" "$agent" "$wrong" "$made" "$access" \
 		"$agent_access" "$another" "$refresh" needle- \
 		nobody-knows-this-one "$jwt" "$first" "$second" \

@@ -124,6 +124,11 @@ Test(test_secret, checks_its_fields)
 		"{\"expire_after\":[\"Must be greater than or equal to 1.\"]}"},
 	    {"{\"value\":\"v\",\"expire_after\":\"x\"}",
 		"{\"expire_after\":[\"Not a valid integer.\"]}"},
+	    /* No client could read the date. */
+	    {"{\"value\":\"v\",\"expire_after\":253402300800}",
+		"{\"expire_after\":[\"Number too large.\"]}"},
+	    {"{\"value\":\"v\",\"expire_after\":1000000000000}",
+		"{\"expire_after\":[\"Number too large.\"]}"},
 	    {"{\"value\":\"v\",\"ephemeral\":null}",
 		"{\"ephemeral\":[\"Field may not be null.\"]}"},
 	    {"{\"value\":\"v\",\"x\":1}", "{\"x\":[\"Unknown field.\"]}"},

@@ -152,7 +152,8 @@ reply_taken(struct req *r, const char *email)
 }
 
 static void
-tell_renamed(struct worker *w, struct req *r, const char *id)
+tell_renamed(
+    struct worker *w, struct req *r, const char *former, const char *id)
 {
 	struct client c = {.role_name = "contributor"};
 
@@ -161,9 +162,10 @@ tell_renamed(struct worker *w, struct req *r, const char *id)
 	seclog(r,
 	    arena_printf(
 		r->arena, "user_updated:%s,%s,role=%s", id, id, c.role_name),
-	    "A client in the role %s is called %s from now on, as the OIDC "
+	    "The client %s in the role %s is called %s from now on, as the "
+	    "OIDC "
 	    "provider says",
-	    c.role_name, id);
+	    former, c.role_name, id);
 }
 
 enum user_verdict
@@ -171,7 +173,9 @@ sign_in(struct worker *w, struct req *r, const struct oidc_user *who,
     enum err *failure)
 {
 	const struct user u = {who->sub, who->email, who->name};
-	enum user_verdict v = user_sign_in(w->svc, &u, failure);
+	const char *former = NULL;
+	enum user_verdict v =
+	    user_sign_in(w->svc, r->arena, &u, &former, failure);
 
 	if (v == USER_NEW)
 		seclog(r,
@@ -182,7 +186,7 @@ sign_in(struct worker *w, struct req *r, const struct oidc_user *who,
 		    "sign-in",
 		    u.email);
 	if (v == USER_RENAMED)
-		tell_renamed(w, r, u.email);
+		tell_renamed(w, r, former, u.email);
 	return v;
 }
 

@@ -6,6 +6,9 @@
 
 #include "field.h"
 
+/* For a text that would be cut at its NUL: neither is anybody's name. */
+#define NO_NAME "\001"
+
 const char *
 body_string(struct req *r, const char *name, size_t min)
 {
@@ -35,5 +38,5 @@ body_string(struct req *r, const char *name, size_t min)
 		(void)reply_faults(r, &f);
 		return NULL;
 	}
-	return strlen(s) == len ? s : "";
+	return strlen(s) == len ? s : NO_NAME;
 }

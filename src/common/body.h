@@ -7,8 +7,8 @@
 
 /*
  * The string in a body that is an object of this one field, min (0 or 1) bytes long or more,
- * in memory of the request.  "" for one with a NUL in it, which names nothing.  NULL after the
- * refusal has been sent.
+ * in memory of the request.  One with a NUL in it, which names nothing, is given as a control
+ * character, which names nothing either.  NULL after the refusal has been sent.
  */
 const char *body_string(struct req *r, const char *name, size_t min);
 

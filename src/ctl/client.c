@@ -15,6 +15,7 @@
 #include "client.h"
 #include "ctl.h"
 #include "rand_text.h"
+#include "uri.h"
 
 #define MADE_LEN 32
 
@@ -26,6 +27,7 @@ struct asked {
 	bool from_stdin;
 	bool make;
 	char secret[128];
+	size_t secret_len;
 };
 
 /* QUEUE=NUMBER into a map.  False if it is none. */
@@ -52,16 +54,25 @@ add_entry(struct json_object **map, const char *text)
 	return true;
 }
 
-/* The first line of standard input, without its end. */
+/* The first line of standard input, without its end; of one that is too long enough to
+ * tell. */
 static bool
 read_secret(struct asked *q)
 {
-	size_t n;
+	char *line = NULL;
+	size_t size = 0, n = 0;
+	ssize_t len = getline(&line, &size, stdin);
 
-	if (fgets(q->secret, sizeof(q->secret), stdin) == NULL)
-		q->secret[0] = '\0';
-	n = strcspn(q->secret, "\r\n");
-	q->secret[n] = '\0';
+	if (len > 0)
+		n = (size_t)len;
+	while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
+		n--;
+	q->secret_len = n < sizeof(q->secret) ? n : sizeof(q->secret);
+	if (n > 0)
+		memcpy(q->secret, line, q->secret_len);
+	if (line != NULL)
+		sodium_memzero(line, size);
+	free(line);
 	return n > 0;
 }
 
@@ -73,14 +84,17 @@ settle_secret(struct asked *q)
 	if (q->from_stdin && !read_secret(q))
 		return ctl_fail(
 		    "Write one line to standard input.", "no secret came");
-	if (!q->from_stdin && q->make &&
-	    rand_text(q->secret, MADE_LEN) != ERR_OK)
-		return ctl_err(ERR_IO);
-	if (q->secret[0] == '\0')
+	if (!q->from_stdin && q->make) {
+		if (rand_text(q->secret, MADE_LEN) != ERR_OK)
+			return ctl_err(ERR_IO);
+		q->secret_len = MADE_LEN;
+	}
+	if (q->secret_len == 0)
 		return CTL_DONE;
-	why = client_secret_fault(q->secret, strlen(q->secret));
+	why = client_secret_fault(q->secret, q->secret_len);
 	if (why != NULL)
-		return ctl_fail("Take 15 to 72 bytes, or let one be made.",
+		return ctl_fail("Take 15 characters or more in at most 72 "
+				"bytes, or let one be made.",
 		    "the secret does not do: %s", why);
 	q->change.secret = q->secret;
 	return CTL_DONE;
@@ -92,7 +106,8 @@ read_option(struct ctl *c, struct asked *q, int option, const char *value)
 	switch (option) {
 	case 'r':
 		q->change.role = auth_role(value);
-		if (q->change.role == 0)
+		if (q->change.role == 0 ||
+		    strcmp(auth_role_name(q->change.role), value) != 0)
 			return ctl_usage(c,
 			    "--role %s: write admin, manager, contributor or "
 			    "agent",
@@ -205,6 +220,18 @@ put(struct ctl *c, struct asked *q)
 	return CTL_DONE;
 }
 
+/* Where clients find the server is known only if the configuration says so. */
+static void
+tell_next(const struct ctl *c, const char *id)
+{
+	const char *url = conf_str(c->svc->conf, CONF_PUBLIC_URL);
+
+	(void)printf("Next: log in with it, for instance\n"
+		     "  curl --user %s --request POST %.*s/v1/oauth2/token\n",
+	    id, url[0] != '\0' ? (int)uri_origin(url) : 8,
+	    url[0] != '\0' ? url : "$ADDRESS");
+}
+
 static int
 add(struct ctl *c, struct asked *q)
 {
@@ -228,10 +255,7 @@ add(struct ctl *c, struct asked *q)
 	if ((status = settle_secret(q)) != CTL_DONE ||
 	    (status = put(c, q)) != CTL_DONE)
 		return status;
-	(void)printf("Next: log in with it, for instance\n"
-		     "  curl --user %s --request POST "
-		     "http://localhost:8000/v1/oauth2/token\n",
-	    q->id);
+	tell_next(c, q->id);
 	if (c->svc->jwt == NULL)
 		(void)printf("The server gives no tokens yet: set "
 			     "JWT_SIGNING_KEY, see testflinger.conf(5).\n");

@@ -124,13 +124,21 @@ claims_fault(struct oidc_call *c, const struct oidc_meta *m,
 	return NULL;
 }
 
+static bool
+span_is(const struct js_span *s, const char *text)
+{
+	return s->len == strlen(text) && memcmp(s->p, text, s->len) == 0;
+}
+
 /* An address that the provider says it has not verified may be anybody's. */
 static bool
 is_unverified(const struct js_doc *claims)
 {
 	const struct js_member *m = js_find(claims, "email_verified");
 
-	if (m == NULL || m->kind != JS_BOOL || m->value.p[0] != 'f')
+	/* Some providers tell it as text. */
+	if (m == NULL ||
+	    (!span_is(&m->value, "false") && !span_is(&m->value, "\"false\"")))
 		return false;
 	log_warn("the OIDC provider has not verified the email address of "
 		 "somebody who signs in; let it do that");

@@ -244,8 +244,6 @@ route_run(const struct route_table *t, const struct conf *c, unsigned anonymous,
 	e = uri_parse(&r->uri, r->arena, target, strlen(target));
 	if (e == ERR_INVALID)
 		return reply_message(r, 400, "Bad Request");
-	if (e == ERR_NOTFOUND)
-		return reply_message(r, 404, "Not Found");
 	if (e != ERR_OK)
 		return reply_err(r, e);
 	find(t, r, w != NULL && w->svc->oidc != NULL, &m);

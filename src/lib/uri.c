@@ -81,16 +81,13 @@ static enum err
 add_segment(struct uri *u, struct arena *a, const char *s, size_t len)
 {
 	const char *text;
-	enum err e;
 
 	if (len == 0)
 		return ERR_OK;
-	if ((e = decode(a, s, len, false, &text)) != ERR_OK)
-		return e;
-	if (strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
+	if ((len == 1 && s[0] == '.') || (len == 2 && memcmp(s, "..", 2) == 0))
 		return ERR_INVALID;
-	if (strchr(text, '/') != NULL)
-		return ERR_NOTFOUND;
+	if ((text = arena_dup(a, s, len)) == NULL)
+		return ERR_NOMEM;
 	u->segments[u->n_segments++] = text;
 	return ERR_OK;
 }
@@ -98,20 +95,21 @@ add_segment(struct uri *u, struct arena *a, const char *s, size_t len)
 static enum err
 parse_path(struct uri *u, struct arena *a, const char *s, size_t len)
 {
-	const char *end = s + len, *slash;
+	const char *path;
+	size_t n;
 	enum err e;
 
-	u->segments =
-	    arena_alloc(a, (count(s, len, '/') + 1) * sizeof(*u->segments));
+	if ((e = decode(a, s, len, false, &path)) != ERR_OK)
+		return e;
+	u->segments = arena_alloc(
+	    a, (count(path, strlen(path), '/') + 1) * sizeof(*u->segments));
 	if (u->segments == NULL)
 		return ERR_NOMEM;
-	for (;;) {
-		slash = memchr(s, '/', (size_t)(end - s));
-		e = add_segment(
-		    u, a, s, (size_t)((slash != NULL ? slash : end) - s));
-		if (e != ERR_OK || slash == NULL)
+	for (;; path += n + 1) {
+		n = strcspn(path, "/");
+		e = add_segment(u, a, path, n);
+		if (e != ERR_OK || path[n] == '\0')
 			return e;
-		s = slash + 1;
 	}
 }
 

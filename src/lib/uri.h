@@ -15,7 +15,7 @@ struct uri_pair {
 };
 
 struct uri {
-	const char **segments; /* of the path, each decoded once */
+	const char **segments; /* of the path, decoded */
 	size_t n_segments;
 	struct uri_pair *query; /* in order, repeats kept */
 	size_t n_query;
@@ -24,13 +24,12 @@ struct uri {
 /*
  * Read the raw request target (RFC 9112, section 3.2.1), of len bytes, as nginx
  * passes $request_uri; an absolute form ("http://host/…") is read from its
- * path on.  The path is split at "/" first and each segment decoded once
- * (RFC 3986, section 2.1); empty segments are dropped, so a doubled or final
- * slash does not matter.  In the query "+" is a space, and a percent sign that begins
+ * path on.  The path is decoded once (RFC 3986, section 2.1) and then split at "/", so
+ * that "%2F" separates too, as clients are used to; empty segments are dropped, so a
+ * doubled or final slash does not matter.  In the query "+" is a space, and a percent sign that begins
  * no escape is one.
  * ERR_INVALID: a bad percent escape in the path, invalid UTF-8, a control character
- * (NUL too), or a segment that is "." or ".."; ERR_NOTFOUND: a segment that holds a
- * decoded "/", which no path of ours does; ERR_NOMEM.
+ * (NUL too), or a segment that is "." or ".."; ERR_NOMEM.
  */
 enum err uri_parse(struct uri *u, struct arena *a, const char *target,
     size_t len) __attribute__((warn_unused_result));

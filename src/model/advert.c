@@ -9,6 +9,8 @@
 #include "queue.h"
 
 #define BATCH 500
+#define DESCRIPTION_MAX 16384
+#define IMAGES_MAX 65536
 #define NO_NAME "Queue names must be non-empty strings"
 
 enum {
@@ -83,6 +85,11 @@ read_description(struct js_doc *doc, const struct js_member *m,
 		    "Description for queue '%s' must be a string", m->key);
 	else if ((out->text = js_string(doc->arena, m, &out->len)) == NULL)
 		faults_add(f, "Out of memory.", "_schema", NULL);
+	else if (out->len > DESCRIPTION_MAX)
+		note(f, doc->arena,
+		    "Description for queue '%s': Longer than maximum length "
+		    "16384.",
+		    m->key);
 }
 
 static bool
@@ -92,13 +99,40 @@ good_image(const struct js_member *m)
 	       memchr(m->key, '.', m->key_len) == NULL;
 }
 
+/* As posted, unless a name came twice. */
+static void
+put_image_map(const struct js_member *m, const struct js_doc *in, size_t came,
+    struct faults *f, struct advert *out)
+{
+	struct buf b;
+	size_t i;
+
+	out->text = m->value.p;
+	out->len = m->value.len;
+	if (in->n_members == came)
+		return;
+	buf_init(&b, in->arena, m->value.len);
+	for (i = 0; i < in->n_members; i++) {
+		buf_char(&b, i == 0 ? '{' : ',');
+		buf_add(
+		    &b, in->members[i].raw_key.p, in->members[i].raw_key.len);
+		buf_char(&b, ':');
+		buf_add(&b, in->members[i].value.p, in->members[i].value.len);
+	}
+	buf_char(&b, '}');
+	if (!buf_ok(&b))
+		faults_add(f, "Out of memory.", "_schema", NULL);
+	out->text = b.p;
+	out->len = b.len;
+}
+
 static void
 read_image_map(struct js_doc *doc, const struct js_member *m, struct faults *f,
     struct advert *out)
 {
 	struct js_fault where;
 	struct js_doc in;
-	size_t i;
+	size_t i, came;
 
 	if (m->kind != JS_OBJECT || js_scan(&in, doc->arena, m->value.p,
 					m->value.len, &where) != ERR_OK) {
@@ -106,6 +140,7 @@ read_image_map(struct js_doc *doc, const struct js_member *m, struct faults *f,
 		    m->key);
 		return;
 	}
+	came = in.n_members;
 	if (js_last_wins(&in) != ERR_OK) {
 		faults_add(f, "Out of memory.", "_schema", NULL);
 		return;
@@ -123,8 +158,11 @@ read_image_map(struct js_doc *doc, const struct js_member *m, struct faults *f,
 			    "be a string",
 			    in.members[i].key, m->key);
 	}
-	out->text = m->value.p;
-	out->len = m->value.len;
+	if (m->value.len > IMAGES_MAX)
+		note(f, doc->arena,
+		    "Images for queue '%s': Longer than 65536 bytes as JSON.",
+		    m->key);
+	put_image_map(m, &in, came, f, out);
 }
 
 static enum err

@@ -16,6 +16,9 @@
 #define LOG_LINES 100
 #define LOG_BYTES 262144
 #define QUEUES_MAX 1000
+#define QUEUES_BYTES 262144
+/* Lists of agents show the texts of thousands. */
+#define TEXT_MAX 4096
 /* Of a state, as far as it is compared. */
 #define STATE_MAX 128
 
@@ -100,10 +103,11 @@ read_queues(struct js_doc *doc, const struct js_member *m, struct faults *f,
 	const char *why = NULL;
 	size_t i;
 
-	if (!field_strings(
-		doc, m, m->key, f, &out->queue_names, &out->n_queues))
+	if (!field_names(doc, m, m->key, f, &out->queue_names, &out->n_queues))
 		return;
-	if (out->n_queues > QUEUES_MAX)
+	if (m->value.len > QUEUES_BYTES)
+		why = "Longer than 262144 bytes as JSON.";
+	else if (out->n_queues > QUEUES_MAX)
 		why = "Longer than maximum length 1000.";
 	for (i = 0; i < out->n_queues && why == NULL; i++)
 		if (strlen(out->queue_names[i]) > NAME_LEN_MAX)
@@ -130,6 +134,8 @@ read_text(struct js_doc *doc, const struct js_member *m, struct faults *f,
 	}
 	v = &out->texts[i];
 	why = field_string(doc, m, &v->p, &v->len);
+	if (why == NULL && v->len > TEXT_MAX)
+		why = "Longer than maximum length 4096.";
 	if (why != NULL)
 		faults_add(f, why, m->key, NULL);
 }

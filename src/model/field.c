@@ -449,15 +449,16 @@ field_duration(
 	}
 }
 
-bool
-field_strings(struct js_doc *doc, const struct js_member *m, const char *key,
-    struct faults *f, const char ***out, size_t *n)
+/* names: of those with a NUL inside nothing is kept. */
+static bool
+read_strings(struct js_doc *doc, const struct js_member *m, const char *key,
+    struct faults *f, bool names, const char ***out, size_t *n)
 {
 	struct js_span rest = m->value;
 	struct js_member element;
 	const char **strings, *why;
 	char index[24];
-	size_t i, len, count = 0;
+	size_t i, len, count = 0, kept = 0;
 	bool good = true;
 
 	if (m->kind != JS_ARRAY) {
@@ -474,9 +475,11 @@ field_strings(struct js_doc *doc, const struct js_member *m, const char *key,
 	}
 	rest = m->value;
 	for (i = 0; js_element(&rest, &element); i++) {
-		why = field_string(doc, &element, &strings[i], &len);
-		if (why == NULL)
+		why = field_string(doc, &element, &strings[kept], &len);
+		if (why == NULL) {
+			kept += !names || strlen(strings[kept]) == len;
 			continue;
+		}
 		(void)snprintf(index, sizeof(index), "%zu", i);
 		faults_add(f, why, key, index, NULL);
 		good = false;
@@ -484,6 +487,20 @@ field_strings(struct js_doc *doc, const struct js_member *m, const char *key,
 	if (!good)
 		return false;
 	*out = strings;
-	*n = count;
+	*n = kept;
 	return true;
+}
+
+bool
+field_strings(struct js_doc *doc, const struct js_member *m, const char *key,
+    struct faults *f, const char ***out, size_t *n)
+{
+	return read_strings(doc, m, key, f, false, out, n);
+}
+
+bool
+field_names(struct js_doc *doc, const struct js_member *m, const char *key,
+    struct faults *f, const char ***out, size_t *n)
+{
+	return read_strings(doc, m, key, f, true, out, n);
 }

@@ -68,4 +68,9 @@ const char *field_duration(
 bool field_strings(struct js_doc *doc, const struct js_member *m,
     const char *key, struct faults *f, const char ***out, size_t *n);
 
+/* Likewise of names, without those that hold a NUL: nobody has such a name, and cut there
+ * it would be another one. */
+bool field_names(struct js_doc *doc, const struct js_member *m, const char *key,
+    struct faults *f, const char ***out, size_t *n);
+
 #endif /* !FIELD_H */

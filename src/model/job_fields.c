@@ -208,7 +208,7 @@ take_list(struct js_doc *doc, const char *key, const char ***list, size_t *n)
 	if (m == NULL)
 		return ERR_OK;
 	faults_init(&f, doc->arena);
-	return field_strings(doc, m, key, &f, list, n) ? ERR_OK : ERR_NOMEM;
+	return field_names(doc, m, key, &f, list, n) ? ERR_OK : ERR_NOMEM;
 }
 
 static enum err

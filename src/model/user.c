@@ -53,6 +53,7 @@ struct signing {
 	struct svc *s;
 	struct arena *a;
 	const struct user *u;
+	const char *former; /* id, if it is another now */
 	int64_t now;
 	enum user_verdict verdict;
 };
@@ -133,6 +134,7 @@ sign_in(struct db_conn *c, void *arg)
 	g->verdict = taken ? USER_TAKEN : id == NULL ? USER_NEW : USER_RENAMED;
 	if (g->verdict == USER_NEW)
 		return add(c, g);
+	g->former = id;
 	if (g->verdict == USER_RENAMED &&
 	    (e = rename_client(c, g, id)) == ERR_OK)
 		e = db_exec(
@@ -141,20 +143,18 @@ sign_in(struct db_conn *c, void *arg)
 }
 
 enum user_verdict
-user_sign_in(struct svc *s, const struct user *u, enum err *failure)
+user_sign_in(struct svc *s, struct arena *a, const struct user *u,
+    const char **former, enum err *failure)
 {
-	struct signing g = {.s = s, .u = u, .now = clock_now_ms()};
-	enum err e = ERR_NOMEM;
+	struct signing g = {.s = s, .a = a, .u = u, .now = clock_now_ms()};
 
 	if (!address_is_email(u->email, strlen(u->email)) ||
 	    client_id_fault(u->email) != NULL ||
 	    strcmp(u->email, CLIENT_SYSTEM) == 0)
 		return USER_BAD_EMAIL;
-	if ((g.a = arena_new()) != NULL)
-		e = db_write(s->db, sign_in, &g);
-	arena_free(g.a);
-	*failure = e;
-	return e == ERR_OK ? g.verdict : USER_FAILED;
+	*failure = db_write(s->db, sign_in, &g);
+	*former = g.former;
+	return *failure == ERR_OK ? g.verdict : USER_FAILED;
 }
 
 struct sweep {

@@ -24,8 +24,9 @@ enum user_verdict {
 /* Note that u signed in now.  Whoever has another address than the last time keeps role,
  * permissions, queues, refresh tokens and secrets, and jobs keep theirs; but for secrets when
  * there is no key, see secret_move(). */
-enum user_verdict user_sign_in(struct svc *s, const struct user *u,
-    enum err *failure) __attribute__((warn_unused_result));
+enum user_verdict user_sign_in(struct svc *s, struct arena *a,
+    const struct user *u, const char **former, enum err *failure)
+    __attribute__((warn_unused_result));
 
 /* Remove some of those who have not signed in for 90 days, with all that is theirs; *n how
  * many.  A client with a secret of its own is never removed. */

@@ -253,7 +253,10 @@ def user_info(url, p):
                         {"sub": "person-1", "email": "ann,role=admin"}),
                        ("one that it has not verified",
                         {"sub": "person-1", "email": "eve@example.com",
-                         "email_verified": False})):
+                         "email_verified": False}),
+                       ("one of which it says so in text",
+                        {"sub": "person-1", "email": "eve@example.com",
+                         "email_verified": "false"})):
         p.answers["/userinfo"] = (200, told)
         a = sign_in(url, p)
         check("with %s: 502" % name,
@@ -552,8 +555,12 @@ def others(poor, gone):
           and "POST" in a.headers["Allow"], a)
 
 
-def logs(directory, p, tokens, request_id):
+def logs(url, directory, p, tokens, request_id):
     text = ""
+    for path in ("/auth/callback?code=needle", "/auth%2fcallback?code=needle",
+                 "//auth//call%62ack/?code=needle",
+                 "/oidc/auth-poll%2Fneedle"):
+        request(url, "GET", path)
     for name in glob.glob(directory + "/*"):
         with open(name, encoding="utf-8", errors="replace") as f:
             text += f.read()
@@ -562,13 +569,22 @@ def logs(directory, p, tokens, request_id):
                   "role=contributor", "authn_login_fail:unknown",
                   "authn_login_fail:taken@example.com",
                   "authn_token_created:ann@example.com,contributor",
-                  "authn_login_success:web@example.com"):
+                  "authn_login_success:web@example.com",
+                  "user_updated:ann.b@example.com,ann.b@example.com,"
+                  "role=contributor"):
         check("the security log has " + event, '"%s"' % event in text)
+    for words in ("The client ann@example.com in the role contributor is "
+                  "called ann.b@example.com from now on",
+                  "failed: the OIDC provider does not tell who it is",
+                  "failed: the OIDC provider does not tell an email address",
+                  "failed: the OIDC provider's email address will not do"):
+        check("and: " + words, words in text)
     for name, secret in (
             ("an access token", tokens["access_token"]),
             ("a refresh token", tokens["refresh_token"]),
             ("the id of a sign-in", request_id),
-            ("a code of the provider", list(p.spent)[0])):
+            ("a code of the provider", list(p.spent)[0]),
+            ("a code under another spelling", "needle")):
         check("no log has " + name, secret not in text)
 
 
@@ -589,7 +605,7 @@ def main():
     browser_fails(url, p)
     public(url_public, p)
     others(poor, gone)
-    logs(directory, p, tokens, request_id)
+    logs(url, directory, p, tokens, request_id)
     p.close()
     sys.exit(1 if failures else 0)
 

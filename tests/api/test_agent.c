@@ -111,6 +111,28 @@ Test(test_agent, names_each_fault_of_a_field)
 	expect_json(get(agent_path(name)), 404, "{}");
 }
 
+Test(test_agent, tells_texts_of_4_kib_at_most)
+{
+	static const char *const texts[] = {"identifier", "job_id", "location",
+	    "provision_type", "state", "comment"};
+	const char *name = unique("a"), *longer = repeat('x', 4097);
+	size_t i;
+
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		expect_status(post(agent_path(name),
+				  fmt("{\"%s\":\"%s\"}", texts[i], longer + 1)),
+		    200);
+		expect_faults(post(agent_path(name),
+				  fmt("{\"%s\":\"%s\"}", texts[i], longer)),
+		    fmt("{\"%s\":[\"Longer than maximum length 4096.\"]}",
+			texts[i]));
+	}
+	/* However little of it anybody could look up. */
+	expect_faults(post(agent_path(name), fmt("{\"queues\":[\"\\u0000%s\"]}",
+						 repeat('x', 262144))),
+	    "{\"queues\":[\"Longer than 262144 bytes as JSON.\"]}");
+}
+
 Test(test_agent, lets_the_last_of_repeated_fields_count)
 {
 	const char *name = unique("a");

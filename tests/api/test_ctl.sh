@@ -63,10 +63,18 @@ test_clients() {
 		--max-reservation '*=30000' --email boss@example.org boss
 	boss=$(sed -n 's/^Its secret is shown this once: //p' "$scratch/said")
 	equal "its secret is made and told" 32 "${#boss}"
-	like "and what to do next" '*Next: log in with it*' \
+	like "and what to do next" '*Next: log in with it*ADDRESS/v1/*' \
 		"$(cat "$scratch/said")"
 	equal "and good at once" 200 "$(login boss "$boss")"
 	access=$(answered access_token)
+	TESTFLINGER_PUBLIC_URL=https://lab.example.org/
+	export TESTFLINGER_PUBLIC_URL
+	ctl client add --new-secret guest
+	unset TESTFLINGER_PUBLIC_URL
+	like "where, if the configuration tells" \
+		'* https://lab.example.org/v1/oauth2/token*' \
+		"$(cat "$scratch/said")"
+	ctl client remove guest
 	ctl_ends "it is shown" 0 client show boss
 	equal "with what was given" \
 		'{"client_id":"boss","email":"boss@example.org","max_priority":{"*":5,"q":9},"max_reservation_time":{"*":30000},"role":"admin"}' \
@@ -149,6 +157,7 @@ test_usage() {
 	refused 2 client add a b
 	refused 2 client add a:b
 	refused 2 client add --role king a
+	refused 2 client add --role ADMIN a
 	refused 2 client add --max-priority q a
 	refused 2 client add --max-reservation q=x a
 	refused 2 client add --email x a
@@ -173,9 +182,15 @@ test_usage() {
 		--config "$scratch/lab/conf/testflinger.conf" \
 		client add --secret-stdin short >"$scratch/said" 2>&1
 	equal "a secret that is too short is a failure" 1 $?
-	like "which tells what helps" '*Take 15 to 72 bytes*' \
+	like "which tells what helps" '*Take 15 characters or more*' \
 		"$(cat "$scratch/said")"
 	ctl_ends "and nobody was made" 1 client show short
+	printf 'long enough\0but not whole\n' | "$BUILD/testflingerctl" \
+		--config "$scratch/lab/conf/testflinger.conf" \
+		client add --secret-stdin short >"$scratch/said" 2>&1
+	equal "nor does one with a NUL do" 1 $?
+	like "of which it says so" '*Must not contain NUL*' \
+		"$(cat "$scratch/said")"
 	ctl_ends "--help helps" 0 --help
 	like "by naming all commands" \
 		'*client add*client remove*queue restrict*secret rotate*' \
@@ -334,6 +349,13 @@ test_security_log() {
 	http POST /v1/oauth2/token --header "Authorization: Basic $(printf \
 		'a:%s' "$wrong" | base64 -w0)" >/dev/null
 
+	http POST /v1/oauth2/token --header 'Authorization: Digest x' \
+		--header 'X-Forwarded-For: 10.0.0.1' >/dev/null
+	http PUT /v1/secrets/boss/p --json '{"value":"v"}' >/dev/null
+	http PUT /v1/secrets/other/p --header "$as" --json '{"value":"v"}' \
+		>/dev/null
+	http POST /v1/job --json '{"job_queue":"q","job_priority":5}' >/dev/null
+
 	hash=$(printf %s "$refresh" | sha256sum)
 	token=/v1/oauth2/token
 	logged "a log-in" authn_login_success:boss INFO POST $token
@@ -363,6 +385,17 @@ test_security_log() {
 	logged "a client that may not" authz_fail:a,$path CRITICAL GET $path
 	logged "a caller that may not" authz_fail:unauthenticated,$path \
 		CRITICAL GET $path
+	logged "a log-in without id and secret" authn_login_fail:unknown WARN \
+		POST $token
+	path='/v1/secrets/{client_id}/{path...}'
+	logged "a secret of nobody's" "authz_fail:unauthenticated,$path" \
+		CRITICAL PUT /v1/secrets/boss/p
+	logged "a secret of somebody else" "authz_fail:boss,$path" CRITICAL \
+		PUT /v1/secrets/other/p
+	like "a submission that may not be is logged too" \
+		'*setting priority: 5*' "$(grep -F \
+			'"authz_fail:unauthenticated,/v1/job"' \
+			"$scratch/lab/logs/job.log")"
 	for secret in "$boss" "$former" "$agent" "$wrong" "$made" "$access" \
 		"$agent_access" "$another" "$refresh" needle- \
 		nobody-knows-this-one "$jwt" "$first" "$second" \

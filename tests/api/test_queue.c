@@ -76,6 +76,30 @@ Test(test_queue, has_images)
 	expect_json(get(path), 200, "{\"x\":\"y\"}");
 }
 
+Test(test_queue, is_advertised_in_bounds)
+{
+	const char *q = unique("q"), *longer = repeat('x', 16385);
+
+	expect_status(
+	    post("/v1/agents/queues", fmt("{\"%s\":\"%s\"}", q, longer + 1)),
+	    200);
+	expect_faults(
+	    post("/v1/agents/queues", fmt("{\"%s\":\"%s\"}", q, longer)),
+	    fmt("{\"_schema\":[\"Description for queue '%s': Longer than "
+		"maximum length 16384.\"]}",
+		q));
+	longer = repeat('x', 65536 - 7);
+	expect_status(post("/v1/agents/images",
+			  fmt("{\"%s\":{\"i\":\"%s\"}}", q, longer + 1)),
+	    200);
+	expect_faults(post("/v1/agents/images",
+			  fmt("{\"%s\":{\"i\":\"%s\"}}", q, longer)),
+	    fmt("{\"_schema\":[\"Images for queue '%s': Longer than 65536 "
+		"bytes "
+		"as JSON.\"]}",
+		q));
+}
+
 Test(test_queue, keeps_images_when_the_description_changes)
 {
 	const char *q = unique("q"), *path = fmt("/v1/agents/images/%s", q);
@@ -103,7 +127,7 @@ Test(test_queue, takes_the_last_of_repeated_names)
 	expect_status(post("/v1/agents/images",
 			  fmt("{\"%s\":{\"i\":1,\"i\":\"last\"}}", q)),
 	    200);
-	expect_json(get(path), 200, "{\"i\":\"last\"}");
+	expect_bytes(get(path), 200, "{\"i\":\"last\"}\n");
 }
 
 Test(test_queue, answers_many_queues_at_once_without_delay)
@@ -284,6 +308,15 @@ Test(test_queue, finds_jobs_by_tag)
 	expect_found(
 	    fmt("tags=%s&bogus=1&match=any&match=x", t), 2, one, three);
 	expect_json(get("/v1/job/search?tags=nobody-has-it"), 200, "[]");
+}
+
+/* Cut there it would be another one. */
+Test(test_queue, finds_no_job_by_the_begin_of_a_tag_with_a_nul)
+{
+	const char *t = unique("t");
+
+	(void)given_tagged(fmt("[\"%s\\u0000x\"]", t));
+	expect_found(fmt("tags=%s", t), 0, NULL, NULL);
 }
 
 Test(test_queue, finds_jobs_by_state)
@@ -477,6 +510,9 @@ Test(test_queue, is_restricted_only_for_somebody_and_with_agents)
 
 	use_instance("TF_URL_TOKENS");
 	q = unique("q");
+	expect_message(
+	    restrict_as("admin", "POST", q, "{\"client_id\":\"boss\\u0000x\"}"),
+	    404, "Error: Specified client_id does not exist.");
 	c = given_client();
 	expect_message(restrict_as("admin", "POST", q, "{\"client_id\":\"\"}"),
 	    400, "Error: Missing client ID.");

@@ -124,6 +124,11 @@ Test(test_secret, checks_its_fields)
 		"{\"expire_after\":[\"Must be greater than or equal to 1.\"]}"},
 	    {"{\"value\":\"v\",\"expire_after\":\"x\"}",
 		"{\"expire_after\":[\"Not a valid integer.\"]}"},
+	    /* No client could read the date. */
+	    {"{\"value\":\"v\",\"expire_after\":253402300800}",
+		"{\"expire_after\":[\"Number too large.\"]}"},
+	    {"{\"value\":\"v\",\"expire_after\":1000000000000}",
+		"{\"expire_after\":[\"Number too large.\"]}"},
 	    {"{\"value\":\"v\",\"ephemeral\":null}",
 		"{\"ephemeral\":[\"Field may not be null.\"]}"},
 	    {"{\"value\":\"v\",\"x\":1}", "{\"x\":[\"Unknown field.\"]}"},
@@ -174,6 +179,8 @@ Test(test_secret, takes_paths_of_words_and_slashes)
 	size_t i;
 
 	given_secret(c, "a-b/c_d/9", "v");
+	given_secret(c, "x%2Fy", "v");
+	expect_status(submit_as(c, "q", "{\"A\":\"x/y\"}"), 200);
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		expect_status(put_as(c, c, bad[i], "{\"value\":\"v\"}"), 422);
 	expect_message(put_as(c, c, "a.b", "{\"value\":\"v\"}"), 422,

@@ -114,10 +114,13 @@ Test(test_status, serves_odd_spellings_of_a_path_without_redirect)
 	    get(fmt("/v1/job/?queue=%s&agent=a", queue)), "job_id", id);
 }
 
-Test(test_status, keeps_names_with_an_encoded_slash_apart)
+Test(test_status, separates_a_path_at_an_encoded_slash_too)
 {
-	const struct answer *a = get("/v1/agents/data/a%2Fb");
+	const struct answer *a = get("/v1/queues%2Fnone%2Fjobs");
 
-	expect_status(a, 404);
+	expect_status(a, 204);
+	/* A name with a slash in it there cannot be. */
+	a = get("/v1/queues/a%2Fb/jobs");
+	expect_message(a, 404, "Not Found");
 	expect_header(a, "Content-Type", "application/json");
 }

@@ -77,6 +77,11 @@ Test(test_tokens, of_another_kind_identify_nobody)
 	expect_message(take_with("Authorization: bearer x.y.z"), 403,
 	    "Specified action requires role: agent");
 	expect_message(take_with("Authorization: Bearer"), 401, "Unauthorized");
+	/* One space ends the name of the scheme. */
+	expect_message(
+	    take_with(fmt("Authorization: Bearer  %s",
+		bearer("agent", "lab") + strlen("Authorization: Bearer "))),
+	    403, "Unable to decode token");
 }
 
 Test(test_tokens, lost_by_an_agent_are_asked_for_with_401)

@@ -260,7 +260,8 @@ class Walk:
             if op.roles:
                 self.call(op.id, 401, [("Authorization", "Bearer ")])
                 self.call(op.id, 403, [("Authorization", "Bearer x")])
-            for hole in op.holes:
+            # Where a path may be of any length, it goes on behind the slash.
+            for hole in op.holes if "/v1/secrets/" not in op.path else ():
                 answer = self.servers[at].send(
                     op.method, op.target(**{hole: "HOLE"}).replace(
                         "HOLE", "a%2Fb"))

@@ -59,7 +59,7 @@ query(void)
 	return b.p;
 }
 
-Test(uri, splits_the_path_and_then_decodes_each_segment_once)
+Test(uri, decodes_the_path_once_and_then_splits_it)
 {
 	static const struct {
 		const char *target, *path;
@@ -102,6 +102,8 @@ Test(uri, refuses_a_path_that_could_mean_another_one)
 	    "/%2E%2e",
 	    "/.%2e/a",
 	    "/..?a=b",
+	    "/a%2f..%2fb",
+	    "/a%2f%2e",
 	};
 	size_t i;
 
@@ -110,14 +112,23 @@ Test(uri, refuses_a_path_that_could_mean_another_one)
 		    ERR_INVALID, "%s", t[i]);
 }
 
-Test(uri, knows_no_path_with_a_slash_inside_of_a_segment)
+Test(uri, separates_at_an_encoded_slash_too)
 {
-	static const char *const t[] = {"/a%2fb", "/a%2Fb", "/%2f"};
+	static const struct {
+		const char *target, *path;
+	} t[] = {
+	    {"/a%2fb", "a|b|"},
+	    {"/a%2Fb/c", "a|b|c|"},
+	    {"%2fa%2f", "a|"},
+	    {"/%2f", ""},
+	    {"/a%252fb", "a%2fb|"},
+	};
 	size_t i;
 
-	for (i = 0; i < COUNT(t); i++)
-		cr_expect_eq(uri_parse(&u, arena, t[i], strlen(t[i])),
-		    ERR_NOTFOUND, "%s", t[i]);
+	for (i = 0; i < COUNT(t); i++) {
+		given(t[i].target);
+		cr_expect_str_eq(path(), t[i].path);
+	}
 }
 
 static const char *const no_escapes[] = {

@@ -156,6 +156,25 @@ Test(agent, names_every_fault_of_its_report)
 	    "\"comment\":[\"Field may not be null.\"]}");
 }
 
+Test(agent, is_on_no_queue_that_no_job_can_name)
+{
+	struct db_conn *c;
+	struct db_stmt *s;
+
+	cr_assert_eq(put("a", "{\"queues\":[\"\",\"q\\u0000x\",\"amq.x\","
+			      "\"b\\u0007\",\"good\"]}"),
+	    ERR_OK);
+	cr_expect_not_null(strstr(view_of("a"),
+	    "[\"\",\"q\\u0000x\",\"amq.x\",\"b\\u0007\",\"good\"]"));
+	c = db_read(f.svc.db);
+	cr_assert_eq(
+	    db_query(c, &s, "SELECT queue FROM agent_queue", ""), ERR_OK);
+	cr_expect_str_eq(db_text(s, 0, NULL), "good");
+	cr_expect_eq(db_next(s), ERR_NOTFOUND);
+	db_end(s);
+	db_read_end(f.svc.db, c);
+}
+
 static void
 given_map(void)
 {
@@ -169,12 +188,12 @@ given_map(void)
 static void
 given_big(const char *name)
 {
-	static char json[100100];
+	static char state[100000];
+	struct agent_report r = {.n_log = 0};
 
-	memset(json, 'x', sizeof(json));
-	(void)memcpy(json, "{\"state\":\"", 10);
-	(void)strcpy(json + 100010, "\"}");
-	cr_assert_eq(put(name, json), ERR_OK);
+	memset(state, 'x', sizeof(state));
+	r.texts[AGENT_STATE] = (struct agent_text_value){state, sizeof(state)};
+	cr_assert_eq(agent_put(&f.svc, name, &r), ERR_OK);
 }
 
 Test(agent, list_comes_in_pages_of_bounded_size)

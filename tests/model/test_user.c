@@ -18,6 +18,7 @@
 #define ZERO "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 
 static struct fixture f;
+static const char *former;
 static enum err failure;
 
 static void
@@ -45,7 +46,7 @@ signs_in(const char *sub, const char *email)
 {
 	const struct user u = {sub, email, "A Name"};
 
-	return user_sign_in(&f.svc, &u, &failure);
+	return user_sign_in(&f.svc, f.arena, &u, &former, &failure);
 }
 
 static enum err
@@ -91,6 +92,7 @@ Test(user, keeps_what_an_admin_gave)
 	cr_assert_eq(restricted_add(&f.svc, "rq", "a@b.cd", true, &failure),
 	    RESTRICTED_OK);
 	cr_assert_eq(signs_in("s", "new@b.cd"), USER_RENAMED);
+	cr_expect_str_eq(former, "a@b.cd");
 	cr_assert_eq(find("new@b.cd", &c), ERR_OK);
 	cr_expect_str_eq(c.json,
 	    "{\"allowed_queues\":[\"rq\"],\"client_id\":\"new@b.cd\","

@@ -1,8 +1,10 @@
-/* Tokens of signed.h as headers. */
+/* Tokens of signed.h, and ids with secrets, as headers. */
 
 #include "bearer.h"
 
+#include <openssl/evp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "api.h"
@@ -29,4 +31,18 @@ bearer(const char *role, const char *client_id)
 		return bearer_with(fmt("{\"client_id\":\"%s\"}", client_id));
 	return bearer_with(
 	    fmt("{\"client_id\":\"%s\",\"role\":\"%s\"}", client_id, role));
+}
+
+const char *
+basic(const char *scheme, const char *id, const char *secret)
+{
+	const char *text = fmt("%s:%s", id, secret);
+	unsigned char *out = calloc(2, strlen(text) + 4);
+	const char *header;
+
+	(void)EVP_EncodeBlock(
+	    out, (const unsigned char *)text, (int)strlen(text));
+	header = fmt("Authorization: %s%s", scheme, (char *)out);
+	free(out);
+	return header;
 }

@@ -2,7 +2,7 @@
 
 #include "parked.h"
 
-#include <stdio.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,13 +58,13 @@ named_before(const char *const *queues, size_t i)
 	return false;
 }
 
-/* Until it is in a set, the names of its queues lie behind it. */
+/* Until it is in a set each of its queues is its own. */
 struct parked *
 parked_new(const char *agent, const char *const *queues, size_t n)
 {
 	size_t bytes = sizeof(struct parked) + strlen(agent) + 1, i;
+	struct parked_queue *q;
 	struct parked *p;
-	char *text;
 
 	for (i = 0; i < n && bytes <= PARKED_BYTES_MAX; i++)
 		bytes += sizeof(struct parked_wait) +
@@ -74,12 +74,9 @@ parked_new(const char *agent, const char *const *queues, size_t n)
 	p = calloc(1, sizeof(*p) + n * sizeof(p->on[0]) + strlen(agent) + 1);
 	if (p == NULL)
 		return NULL;
-	text = (char *)&p->on[n];
-	p->agent = strcpy(text, agent);
+	p->agent = memcpy(&p->on[n], agent, strlen(agent) + 1);
 	p->applied_s = -1;
 	for (i = 0; i < n; i++) {
-		struct parked_queue *q;
-
 		if (named_before(queues, i))
 			continue;
 		q = calloc(1, sizeof(*q) + strlen(queues[i]) + 1);
@@ -87,7 +84,7 @@ parked_new(const char *agent, const char *const *queues, size_t n)
 			parked_free(NULL, p);
 			return NULL;
 		}
-		q->name = strcpy(q->text, queues[i]);
+		q->name = memcpy(q->text, queues[i], strlen(queues[i]) + 1);
 		p->on[p->n].who = p;
 		p->on[p->n++].queue = q;
 	}
@@ -114,8 +111,10 @@ queue_free(struct parked_set *s, struct parked_queue *q)
 {
 	struct parked_queue **at = &s->queues[bucket(q->name)];
 
-	while (*at != q)
+	while (*at != q) {
+		assert(*at != NULL);
 		at = &(*at)->hash_next;
+	}
 	*at = q->hash_next;
 	unmark(s, q);
 	if (s->walk == q)
@@ -247,7 +246,7 @@ heap_grow(struct parked_set *s)
 
 	if (s->n < s->room)
 		return true;
-	heap = realloc(s->heap, room * sizeof(*heap));
+	heap = realloc(s->heap, room * sizeof(struct parked *));
 	if (heap == NULL)
 		return false;
 	s->heap = heap;

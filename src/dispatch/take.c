@@ -13,7 +13,7 @@
 #include "secret.h"
 
 /* By so much the web server must wait longer than a request is held. */
-#define MARGIN_S 5
+#define MARGIN_S 5LL
 
 /* The values of queue in the query, in order. */
 static const char *const *
@@ -71,7 +71,7 @@ wait_most(const struct conf *conf, struct req *r)
 			 "and TF_READ_TIMEOUT for /v1/job in nginx's "
 			 "testflinger.conf to %lld, or lower DISPATCH_WAIT_MAX",
 		    text, (long long)limit, (long long)most,
-		    (long long)most + 2 * MARGIN_S);
+		    most + 2 * MARGIN_S);
 	return limit;
 }
 

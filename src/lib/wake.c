@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -176,16 +177,17 @@ look_around(struct wake *w)
 void
 wake_say(struct wake *w, enum wake_kind kind, const char *name)
 {
-	char text[WAKE_NAME_MAX + 1];
+	char text[WAKE_NAME_MAX + 2];
 	size_t len = strlen(name), i;
 
 	if (w == NULL)
 		return;
 	/* What is no name of ours is said as "look yourselves". */
-	text[0] = len <= WAKE_NAME_MAX ? (char)kind : WAKE_ANY;
-	if (text[0] == WAKE_ANY)
+	if (len > WAKE_NAME_MAX) {
+		kind = WAKE_ANY;
 		len = 0;
-	memcpy(text + 1, name, len);
+	}
+	(void)snprintf(text, sizeof(text), "%c%.*s", (int)kind, (int)len, name);
 	(void)pthread_mutex_lock(&w->mutex);
 	look_around(w);
 	for (i = 0; i < w->n; i++)
@@ -201,15 +203,16 @@ wake_say(struct wake *w, enum wake_kind kind, const char *name)
 static unsigned
 queue_length(void)
 {
-	FILE *f = fopen(QUEUE_LEN_FILE, "re");
-	unsigned n = QUEUE_LEN_USUAL;
+	int fd = open(QUEUE_LEN_FILE, O_RDONLY | O_CLOEXEC);
+	char text[16] = "";
+	unsigned long n = 0;
 
-	if (f == NULL)
-		return n;
-	if (fscanf(f, "%u", &n) != 1)
-		n = QUEUE_LEN_USUAL;
-	(void)fclose(f);
-	return n;
+	if (fd != -1) {
+		if (read(fd, text, sizeof(text) - 1) > 0)
+			n = strtoul(text, NULL, 10);
+		(void)close(fd);
+	}
+	return n > 0 && n < UINT_MAX ? (unsigned)n : QUEUE_LEN_USUAL;
 }
 
 enum err

@@ -130,8 +130,8 @@ request(const struct agent *a, char *out, size_t size)
 		(void)snprintf(line, sizeof(line), "/v1");
 		break;
 	case FIRST_IDLE + 6:
-		(void)snprintf(
-		    line, sizeof(line), "/v1/job?queue=idle%u&queue=pool&wait=0", n);
+		(void)snprintf(line, sizeof(line),
+		    "/v1/job?queue=idle%u&queue=pool&wait=0", n);
 		break;
 	default:
 		(void)snprintf(

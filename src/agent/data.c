@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "agent.h"
+#include "list.h"
 #include "queue.h"
 #include "routes.h"
 
@@ -62,6 +63,7 @@ data_post(struct worker *w, struct req *r)
 		return reply_name_fault(r, why);
 
 	/* Act. */
+	r->cause.agent = name;
 	e = agent_put(w->svc, name, &report);
 	if (e == ERR_LIMIT)
 		return reply_name_fault(
@@ -87,9 +89,5 @@ data_get(struct worker *w, struct req *r)
 int
 data_list(struct worker *w, struct req *r)
 {
-	const char *json;
-	size_t len;
-	enum err e = agent_list(w->svc, r->arena, &json, &len);
-
-	return e == ERR_OK ? reply_json(r, 200, json, len) : reply_err(r, e);
+	return list_names(w, r, "[]", agent_list_page);
 }

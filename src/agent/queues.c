@@ -1,6 +1,7 @@
 /* /v1/agents/queues and /v1/agents/images: what agents advertise. */
 
 #include "advert.h"
+#include "list.h"
 #include "routes.h"
 
 typedef enum err (*reader)(
@@ -54,11 +55,7 @@ images_post(struct worker *w, struct req *r)
 int
 queues_get(struct worker *w, struct req *r)
 {
-	const char *json;
-	size_t len;
-	enum err e = advert_list(w->svc, r->arena, &json, &len);
-
-	return e == ERR_OK ? reply_json(r, 200, json, len) : reply_err(r, e);
+	return list_names(w, r, "{}", advert_list_page);
 }
 
 int

@@ -10,7 +10,7 @@ main(int argc, char **argv)
 	static const struct app app = {
 	    .name = "tf-auth",
 	    .routes = &auth_routes,
-	    .workers = 32,
+	    .workers = 64,
 	    .needs = SVC_DB | SVC_SEAL | SVC_OIDC,
 	    .schema = &model_schema,
 	    .background = auth_background,

@@ -114,6 +114,14 @@ oauth2_reply_login(struct worker *w, struct req *r, const struct client *c)
 	return reply_tokens(w, r, c, refresh);
 }
 
+/* No id came. */
+static int
+reply_nobody(struct req *r, const char *text)
+{
+	seclog(r, "authn_login_fail:unknown", "Log-in refused: %s", text);
+	return reply_text(r, 401, text);
+}
+
 int
 oauth2_token(struct worker *w, struct req *r)
 {
@@ -128,10 +136,10 @@ oauth2_token(struct worker *w, struct req *r)
 	if (w->svc->jwt == NULL)
 		return reply_no_key(r);
 	if (auth == NULL || auth[0] == '\0')
-		return reply_text(r, 401, "No authorization header specified");
+		return reply_nobody(r, "No authorization header specified");
 	if (strncasecmp(auth, "Basic", 5) != 0 ||
 	    (auth[5] != ' ' && auth[5] != '\0'))
-		return reply_text(r, 401,
+		return reply_nobody(r,
 		    "Client id and key must be specified in authorization "
 		    "header");
 	auth += 5;

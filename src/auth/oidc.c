@@ -7,6 +7,7 @@
 
 #include "client.h"
 #include "device.h"
+#include "log.h"
 #include "routes.h"
 #include "seclog.h"
 #include "user.h"
@@ -150,6 +151,21 @@ reply_taken(struct req *r, const char *email)
 			  : reply_err(r, ERR_NOMEM);
 }
 
+static void
+tell_renamed(struct worker *w, struct req *r, const char *id)
+{
+	struct client c = {.role_name = "contributor"};
+
+	if (client_read(w->svc, r->arena, id, &c) != ERR_OK)
+		log_warn("the role of %s cannot be told", id);
+	seclog(r,
+	    arena_printf(
+		r->arena, "user_updated:%s,%s,role=%s", id, id, c.role_name),
+	    "A client in the role %s is called %s from now on, as the OIDC "
+	    "provider says",
+	    c.role_name, id);
+}
+
 enum user_verdict
 sign_in(struct worker *w, struct req *r, const struct oidc_user *who,
     enum err *failure)
@@ -166,12 +182,7 @@ sign_in(struct worker *w, struct req *r, const struct oidc_user *who,
 		    "sign-in",
 		    u.email);
 	if (v == USER_RENAMED)
-		seclog(r,
-		    arena_printf(
-			r->arena, "user_updated:%s,%s", u.email, u.email),
-		    "A client is called %s from now on, as the OIDC provider "
-		    "says",
-		    u.email);
+		tell_renamed(w, r, u.email);
 	return v;
 }
 
@@ -185,6 +196,9 @@ reply_signed_in(struct worker *w, struct req *r, const struct oidc_user *who)
 	case USER_FAILED:
 		return reply_err(r, e);
 	case USER_BAD_EMAIL:
+		seclog(r, "authn_login_fail:unknown",
+		    "Sign-in by device failed: the OIDC provider's email "
+		    "address will not do as an id");
 		return reply_message(
 		    r, 502, "OIDC provider did not return an email address");
 	case USER_TAKEN:
@@ -214,6 +228,11 @@ oidc_poll(struct worker *w, struct req *r)
 	v = oidc_device_poll(&c, code, &who);
 	if (v == OIDC_REFUSED && c.error[0] != '\0')
 		return reply_refused(w, r, id, c.error);
+	if (v == OIDC_NO_USER || v == OIDC_NO_EMAIL)
+		seclog(r, "authn_login_fail:unknown",
+		    "Sign-in by device failed: the OIDC provider does not tell "
+		    "%s",
+		    v == OIDC_NO_USER ? "who it is" : "an email address");
 	if (v != OIDC_OK)
 		return reply_failure(r, &c, v, poll_words,
 		    sizeof(poll_words) / sizeof(poll_words[0]));

@@ -8,6 +8,9 @@
 #include "field.h"
 #include "routes.h"
 
+/* The last second that clients can read as a date. */
+#define YEAR_9999_S INT64_C(253402300799)
+
 #define PATH_RULE                                                              \
 	"Paths must only contain alphanumeric characters, hyphens (-), "       \
 	"underscores (_), and forward slashes (/). Additionally, paths must "  \
@@ -26,7 +29,7 @@ read_expiry(struct js_doc *doc, const struct js_member *m, struct faults *f,
 	why = field_int(doc, m, seconds);
 	if (why == NULL && *seconds < 1)
 		why = "Must be greater than or equal to 1.";
-	if (why == NULL && *seconds > INT64_MAX / 1000000)
+	if (why == NULL && *seconds > YEAR_9999_S - clock_now_ms() / 1000)
 		why = FIELD_INT_TOO_LARGE;
 	if (why != NULL)
 		faults_add(f, why, m->key, NULL);
@@ -96,9 +99,9 @@ may_touch(struct worker *w, struct req *r, const char *login_first)
 	if (w->svc->seal == NULL)
 		(void)reply_message(r, 400, "No secrets store");
 	else if (r->caller.client_id == NULL)
-		(void)reply_message(r, 401, "%s", login_first);
+		(void)route_refuse(r, 401, "%s", login_first);
 	else if (strcmp(r->caller.client_id, client) != 0)
-		(void)reply_message(r, 403,
+		(void)route_refuse(r, 403,
 		    "'%s' doesn't match authenticated client id", client);
 	else if (!secret_path_ok(path))
 		(void)reply_message(r, 422,
@@ -149,6 +152,11 @@ secret_put_one(struct worker *w, struct req *r)
 		"A login (known client_id) is required to securely "
 		"storeinformation."))
 		return r->status;
+	if (strlen(n.path) > SECRET_PATH_MAX) {
+		faults_add(
+		    &f, "Longer than maximum length 1024.", "path", NULL);
+		return reply_faults(r, &f);
+	}
 
 	/* Act. */
 	e = secret_put(w->svc, r->arena, &n);

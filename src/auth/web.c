@@ -16,6 +16,7 @@
 #define SIGN_IN_S 600 /* from the begin of a sign-in until its end */
 #define SESSION_S 43200 /* of a session */
 #define TEXT_LEN 43 /* of a random text */
+#define NAME_MAX_BYTES 200
 #define COOKIE "session"
 
 /* Where browsers find us, without a slash at the end; NULL if the request does not tell. */
@@ -150,12 +151,27 @@ give_up(struct worker *w, struct req *r, const char *why)
 	return go(w, r, "/", NULL);
 }
 
+/* What fits into a cookie of a person's name. */
+static const char *
+short_name(struct arena *a, const char *name)
+{
+	size_t n = strlen(name);
+
+	if (n <= NAME_MAX_BYTES)
+		return name;
+	n = NAME_MAX_BYTES;
+	while (n > 0 && ((unsigned char)name[n] & 0xc0) == 0x80)
+		n--;
+	return arena_dup(a, name, n);
+}
+
 static int
 welcome(struct worker *w, struct req *r, const struct oidc_user *who)
 {
 	const struct session s = {
 	    .client = who->email,
-	    .name = who->name != NULL ? who->name : who->email,
+	    .name = short_name(
+		r->arena, who->name != NULL ? who->name : who->email),
 	    .until = clock_now_ms() / 1000 + SESSION_S,
 	};
 	enum err e;

@@ -28,6 +28,11 @@ run_restrict(struct ctl *c, int argc, char **argv)
 		    "there is no client %s", argv[2]);
 	case RESTRICTED_LIMIT:
 		return ctl_fail("Raise MAX_QUEUES.", "too many queues");
+	case RESTRICTED_TOO_MANY:
+		return ctl_fail("Make another client for some of them.",
+		    "the token of %s would not fit into a request with more "
+		    "queues",
+		    argv[2]);
 	default:
 		return ctl_err(failure);
 	}

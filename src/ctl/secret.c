@@ -9,7 +9,7 @@
 static int
 run_rotate(struct ctl *c, int argc, char **argv)
 {
-	struct secret_place after = {"", ""};
+	struct secret_place after = {NULL, NULL};
 	int64_t n, all = 0, lost = 0;
 	enum err e;
 
@@ -24,6 +24,7 @@ run_rotate(struct ctl *c, int argc, char **argv)
 		e = secret_rotate(c->svc, &after, &n, &lost);
 		all += n;
 	} while (e == ERR_OK && n > 0);
+	secret_place_free(&after);
 	if (e != ERR_OK)
 		return ctl_err(e);
 	(void)printf("%lld secrets are sealed with the present key.\n",

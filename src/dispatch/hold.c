@@ -21,8 +21,10 @@
 
 #include "agent.h"
 #include "app.h"
+#include "cause.h"
 #include "clock.h"
 #include "eligible.h"
+#include "handout.h"
 #include "http_fcgi.h"
 #include "job.h"
 #include "log.h"
@@ -211,6 +213,10 @@ static void
 take(struct svc *svc, struct parked *p, struct arena *a)
 {
 	const char **names = arena_alloc(a, p->n * sizeof(*names));
+	const struct cause cause = {
+	    p->request_id, p->client, p->agent, p->connection};
+	const struct handout_ask ask = {
+	    names, p->n, p->agent, p->client, p->connection};
 	bool off = false;
 	struct job job;
 	enum err e;
@@ -226,8 +232,11 @@ take(struct svc *svc, struct parked *p, struct arena *a)
 	}
 	for (i = 0; i < p->n && e == ERR_OK; i++)
 		names[i] = parked_name(p, i);
-	if (e == ERR_OK)
-		e = job_take(svc, a, names, p->n, p->agent, p->verified, &job);
+	if (e == ERR_OK) {
+		cause_set(&cause);
+		e = handout_take(svc, a, &ask, &job);
+		cause_set(NULL);
+	}
 	if (e == ERR_NOTFOUND)
 		p->outcome = PARKED_NOTHING;
 	else
@@ -447,7 +456,7 @@ gather(const struct parked_queue *q, size_t most)
 		hold.who[n] = w->who;
 		hold.askers[n] = (struct eligible_asker){
 		    .agent = w->who->agent,
-		    .verified = w->who->verified,
+		    .verified = w->who->client != NULL,
 		};
 	}
 	return n;
@@ -675,7 +684,14 @@ new_parked(struct req *r, const struct hold_poll *poll)
 
 	if (p == NULL)
 		return NULL;
-	p->verified = r->caller.token;
+	if (r->caller.client_id != NULL &&
+	    (p->client = strdup(r->caller.client_id)) == NULL) {
+		parked_free(NULL, p);
+		return NULL;
+	}
+	if (r->cause.connection != NULL)
+		(void)snprintf(p->connection, sizeof(p->connection), "%s",
+		    r->cause.connection);
 	p->applied_s = poll->applied_s;
 	p->until_ms = clock_mono_ms() + poll->wait_s * 1000;
 	p->generation = poll->generation;

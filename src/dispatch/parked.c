@@ -2,7 +2,7 @@
 
 #include "parked.h"
 
-#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,33 +58,39 @@ named_before(const char *const *queues, size_t i)
 	return false;
 }
 
-/* Until it is in a set each of its queues is its own. */
+/* Until it is in a set, the names of its queues lie behind it. */
 struct parked *
 parked_new(const char *agent, const char *const *queues, size_t n)
 {
-	size_t bytes = sizeof(struct parked) + strlen(agent) + 1, i;
-	struct parked_queue *q;
+	size_t len = strlen(agent) + 1, bytes = sizeof(struct parked) + len, i;
 	struct parked *p;
+	char *text;
 
 	for (i = 0; i < n && bytes <= PARKED_BYTES_MAX; i++)
 		bytes += sizeof(struct parked_wait) +
 			 sizeof(struct parked_queue) + strlen(queues[i]) + 1;
 	if (bytes > PARKED_BYTES_MAX)
 		return NULL;
-	p = calloc(1, sizeof(*p) + n * sizeof(p->on[0]) + strlen(agent) + 1);
+	p = calloc(1, sizeof(*p) + n * sizeof(p->on[0]) + len);
 	if (p == NULL)
 		return NULL;
-	p->agent = memcpy(&p->on[n], agent, strlen(agent) + 1);
+	text = (char *)&p->on[n];
+	memcpy(text, agent, len);
+	p->agent = text;
 	p->applied_s = -1;
 	for (i = 0; i < n; i++) {
+		struct parked_queue *q;
+
 		if (named_before(queues, i))
 			continue;
-		q = calloc(1, sizeof(*q) + strlen(queues[i]) + 1);
+		len = strlen(queues[i]) + 1;
+		q = calloc(1, sizeof(*q) + len);
 		if (q == NULL) {
 			parked_free(NULL, p);
 			return NULL;
 		}
-		q->name = memcpy(q->text, queues[i], strlen(queues[i]) + 1);
+		memcpy(q->text, queues[i], len);
+		q->name = q->text;
 		p->on[p->n].who = p;
 		p->on[p->n++].queue = q;
 	}
@@ -111,11 +117,11 @@ queue_free(struct parked_set *s, struct parked_queue *q)
 {
 	struct parked_queue **at = &s->queues[bucket(q->name)];
 
-	while (*at != q) {
-		assert(*at != NULL);
+	/* It is in its bucket. */
+	while (*at != NULL && *at != q)
 		at = &(*at)->hash_next;
-	}
-	*at = q->hash_next;
+	if (*at != NULL)
+		*at = q->hash_next;
 	unmark(s, q);
 	if (s->walk == q)
 		s->walk = q->next;
@@ -139,6 +145,7 @@ parked_free(struct parked_set *s, struct parked *p)
 			free(p->on[i].queue);
 		else if (--p->on[i].queue->refs == 0)
 			queue_free(s, p->on[i].queue);
+	free(p->client);
 	free(p);
 }
 

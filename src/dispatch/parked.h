@@ -42,7 +42,9 @@ struct parked_wait {
 struct parked {
 	struct http_conn conn;
 	const char *agent;
-	bool verified; /* by a token */
+	char *
+	    client; /* the client id of the token that has verified it; NULL: none */
+	char connection[24]; /* of the client to the web server; "" : unknown */
 	int64_t until_ms; /* monotonic */
 	int64_t applied_s; /* of the preference that it carried; -1: none */
 	unsigned generation; /* of the user */

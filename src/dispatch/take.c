@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "handout.h"
 #include "hold.h"
 #include "log.h"
 #include "prefer.h"
@@ -13,22 +14,7 @@
 #include "secret.h"
 
 /* By so much the web server must wait longer than a request is held. */
-#define MARGIN_S 5LL
-
-/* The values of queue in the query, in order. */
-static const char *const *
-asked_queues(struct req *r, size_t *n)
-{
-	const char **queues;
-	size_t i;
-
-	*n = 0;
-	queues = arena_alloc(r->arena, (r->uri.n_query + 1) * sizeof(*queues));
-	for (i = 0; queues != NULL && i < r->uri.n_query; i++)
-		if (strcmp(r->uri.query[i].name, "queue") == 0)
-			queues[(*n)++] = r->uri.query[i].value;
-	return queues;
-}
+#define MARGIN_S 5
 
 /* Who asks: agent=NAME in the query, so that curl needs no cookie jar, else the
  * cookie that POST /v1/agents/data/NAME has set.  NULL: nobody we know. */
@@ -71,7 +57,7 @@ wait_most(const struct conf *conf, struct req *r)
 			 "and TF_READ_TIMEOUT for /v1/job in nginx's "
 			 "testflinger.conf to %lld, or lower DISPATCH_WAIT_MAX",
 		    text, (long long)limit, (long long)most,
-		    most + 2 * MARGIN_S);
+		    (long long)most + 2LL * MARGIN_S);
 	return limit;
 }
 
@@ -123,7 +109,7 @@ take_reply_job(
 	clock_text(job->started_at, time);
 	buf_init(&b, r->arena, len + 128);
 	buf_add(&b, body, len - 1);
-	if (job->client_id != NULL) {
+	if (job->client_id != NULL && job->client_id[0] != '\0') {
 		buf_str(&b, ",\"client_id\":");
 		js_put_string(&b, job->client_id, strlen(job->client_id));
 	}
@@ -146,6 +132,7 @@ take_reply_none(struct req *r, const char *headers)
 int
 take_get(struct worker *w, struct req *r)
 {
+	struct handout_ask ask;
 	struct hold_poll poll = {.generation = hold_generation()};
 	char applied[64] = "";
 	bool by_cookie;
@@ -153,7 +140,7 @@ take_get(struct worker *w, struct req *r)
 	enum err e;
 
 	/* Parse and check. */
-	poll.queues = asked_queues(r, &poll.n);
+	poll.queues = uri_query_all(&r->uri, r->arena, "queue", &poll.n);
 	if (poll.queues == NULL)
 		return reply_err(r, ERR_NOMEM);
 	if (poll.n == 0)
@@ -161,13 +148,15 @@ take_get(struct worker *w, struct req *r)
 		    r, 400, "No queue(s) specified in request");
 	poll.agent = agent_name(r, &by_cookie);
 	if (poll.agent == NULL)
-		return reply_message(r, 401, "Agent not identified");
+		return route_refuse(r, 401, "Agent not identified");
 	if (!read_wait(w->svc->conf, r, by_cookie, &poll))
 		return r->status;
 
 	/* Act. */
-	e = job_take(w->svc, r->arena, poll.queues, poll.n, poll.agent,
-	    r->caller.token, &job);
+	r->cause.agent = poll.agent;
+	ask = (struct handout_ask){poll.queues, poll.n, poll.agent,
+	    r->caller.client_id, r->cause.connection};
+	e = handout_take(w->svc, r->arena, &ask, &job);
 	if (e == ERR_NOTFOUND && poll.wait_s > 0) {
 		if (hold_request(w->svc, r, &poll))
 			return 0;

@@ -1,6 +1,7 @@
 /* POST /v1/job/{job_id}/events: what happens to a job, on to its webhook. */
 
 #include "event.h"
+#include "handout.h"
 #include "result.h"
 #include "routes.h"
 #include "webhook.h"
@@ -60,6 +61,10 @@ events_post(struct worker *w, struct req *r)
 		return reply_err(r, e);
 	if (target == RESULT_NO_JOB)
 		return reply_message(r, 404, "Job not found");
+	/* What an agent tells of a job that it does not have is the webhook's business alone. */
+	e = handout_note_sign(w->svc, &r->id);
+	if (e != ERR_OK && e != ERR_NOTFOUND)
+		return reply_err(r, e);
 	/* 501 and not 500, which agents repeat for nine seconds. */
 	if (allowed[0] == '\0')
 		return reply_message(r, 501, "Webhook URL not configured");

@@ -8,5 +8,6 @@
 extern const struct route_table event_routes;
 
 int events_post(struct worker *w, struct req *r);
+int journal_get(struct worker *w, struct req *r);
 
 #endif /* !EVENT_ROUTES_H */

@@ -3,16 +3,25 @@
 #include "routes.h"
 
 #include "archive.h"
+#include "handout.h"
 
 int
 artifact_post(struct worker *w, struct req *r)
 {
 	struct blob_file *file;
+	struct id apart = {""};
 	enum err e;
 
 	if (!route_id(r) || !upload_receive(w, r, &file))
 		return r->status;
-	e = archive_put_artifact(&r->id, file);
+	e = handout_note_sign(w->svc, &r->id);
+	if (e == ERR_OK) {
+		e = archive_put_artifact(&r->id, file);
+	} else if (e == ERR_NOTFOUND) {
+		e = handout_apart(w->svc, &r->id, &apart);
+		if (e == ERR_OK)
+			e = archive_put_artifact(&apart, file);
+	}
 	blob_end(file);
 	return e == ERR_OK ? reply_text(r, 200, "OK") : reply_err(r, e);
 }

@@ -1,5 +1,6 @@
 /* POST and GET /v1/job/{job_id}/attachments. */
 
+#include "handout.h"
 #include "routes.h"
 
 #include "archive.h"
@@ -69,6 +70,9 @@ attachments_get(struct worker *w, struct req *r)
 	if (e == ERR_NOTFOUND)
 		return reply_empty(r, 204);
 	if (e != ERR_OK)
+		return reply_err(r, e);
+	e = handout_note_sign(w->svc, &r->id);
+	if (e != ERR_OK && e != ERR_NOTFOUND)
 		return reply_err(r, e);
 	/* No Content-Encoding: an agent would undo it and then fail. */
 	return reply_file(r, "application/gzip", path);

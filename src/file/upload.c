@@ -2,10 +2,18 @@
 
 #include "routes.h"
 
+#include <stdatomic.h>
+
+#include "gate.h"
 #include "multipart.h"
 
 /* What a form may have around its file when the size of that is limited. */
 #define FORM_ROOM ((int64_t)1 << 20)
+
+/* Of the threads, one part is kept free of uploads. */
+#define SHARE 4
+
+static atomic_uint uploads;
 
 struct upload {
 	struct multipart *form;
@@ -51,8 +59,12 @@ bool
 upload_receive(struct worker *w, struct req *r, struct blob_file **out)
 {
 	struct upload u = {.file = NULL};
-	enum err e = receive(w, r, &u);
+	enum err e = ERR_BUSY;
 
+	/* Slow ones leave threads for the rest. */
+	if (atomic_fetch_add(&uploads, 1) < gate_rest(SHARE))
+		e = receive(w, r, &u);
+	(void)atomic_fetch_sub(&uploads, 1);
 	*out = u.file;
 	if (e == ERR_OK)
 		return true;

@@ -11,6 +11,8 @@ static const struct route routes[] = {
     {METHOD_GET, "/v1/job/search", USER, ROUTE_NO_BODY, 0, search_get},
     {METHOD_GET, "/v1/job/{job_id}/position", USER, ROUTE_NO_BODY, 0,
 	position_get},
+    {METHOD_GET, "/v1/job/{job_id}/explain", USER, ROUTE_NO_BODY, 0,
+	explain_get},
     {METHOD_POST, "/v1/job/{job_id}/action", USER, CONF_JOB_BODY_MAX,
 	ROUTE_ID_TEXT, action_post},
 };

@@ -11,6 +11,7 @@ int submit_post(struct worker *w, struct req *r);
 int read_get(struct worker *w, struct req *r);
 int search_get(struct worker *w, struct req *r);
 int position_get(struct worker *w, struct req *r);
+int explain_get(struct worker *w, struct req *r);
 int action_post(struct worker *w, struct req *r);
 
 #endif /* !JOB_ROUTES_H */

@@ -17,20 +17,22 @@ static const char *const states[] = {"setup", "provision", "firmware_update",
     "test", "allocate", "allocated", "reserve", "cleanup", "cancelled",
     "completed", "active", "waiting", "running", "complete"};
 
+#define N_STATES (sizeof(states) / sizeof(states[0]))
+
 static bool
-is_state(const char *s)
+is_one_of(const char *s, const char *const *words, size_t n)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(states) / sizeof(states[0]); i++)
-		if (strcmp(states[i], s) == 0)
+	for (i = 0; i < n; i++)
+		if (strcmp(words[i], s) == 0)
 			return true;
 	return false;
 }
 
 struct query {
 	struct job_list list;
-	const char **tags, **states;
+	const char *states[N_STATES];
 };
 
 static void
@@ -46,42 +48,43 @@ read_match(const struct req *r, struct query *q, struct faults *f)
 		faults_add(f, "Must be one of: any, all.", "match", NULL);
 }
 
+/* The i-th state of the query. */
 static void
-read_state(struct query *q, const char *value, struct faults *f)
+read_state(struct query *q, const char *value, size_t i, struct faults *f)
 {
 	char index[24];
 
-	(void)snprintf(index, sizeof(index), "%zu", q->list.n_states);
-	if (!is_state(value))
+	if (!is_one_of(value, states, N_STATES)) {
+		(void)snprintf(index, sizeof(index), "%zu", i);
 		faults_add(
 		    f, "Must be one of: " STATES ".", "state", index, NULL);
+		return;
+	}
 	if (strcmp(value, "active") == 0)
 		q->list.active = true;
-	q->states[q->list.n_states++] = value;
+	if (!is_one_of(value, q->states, q->list.n_states))
+		q->states[q->list.n_states++] = value;
 }
 
 static enum err
 read_query(struct req *r, struct query *q, struct faults *f)
 {
 	const struct uri_pair *p;
-	size_t i, size = (r->uri.n_query + 1) * sizeof(char *);
+	size_t i, n = 0;
 
 	*q = (struct query){.list = {.n = 0}};
-	q->tags = arena_alloc(r->arena, size);
-	q->states = arena_alloc(r->arena, size);
-	if (q->tags == NULL || q->states == NULL)
+	q->list.tags =
+	    uri_query_all(&r->uri, r->arena, "tags", &q->list.n_tags);
+	if (q->list.tags == NULL)
 		return ERR_NOMEM;
 	read_match(r, q, f);
 	for (i = 0; i < r->uri.n_query; i++) {
 		p = &r->uri.query[i];
-		if (strcmp(p->name, "tags") == 0)
-			q->tags[q->list.n_tags++] = p->value;
-		else if (strcmp(p->name, "state") == 0)
-			read_state(q, p->value, f);
+		if (strcmp(p->name, "state") == 0)
+			read_state(q, p->value, n++, f);
 	}
 	if (q->list.n_tags > JOB_LIST_TAGS_MAX)
 		faults_add(f, "Longer than maximum length 100.", "tags", NULL);
-	q->list.tags = q->tags;
 	q->list.states = q->states;
 	return faults_any(f) ? ERR_INVALID : ERR_OK;
 }

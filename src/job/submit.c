@@ -1,10 +1,13 @@
 /* POST /v1/job: a job onto its queue. */
 
+#include <sodium.h>
 #include <string.h>
 
 #include "job.h"
 #include "job_fields.h"
 #include "routes.h"
+
+#define KEY_LEN_MAX 255
 
 /* The reply for each verdict that is not good. */
 static int
@@ -29,34 +32,37 @@ refuse(struct req *r, const struct job_new *job, enum job_verdict v,
 	case JOB_BAD_ID:
 		return reply_message(r, 400, "Invalid job_id specified");
 	case JOB_NEEDS_LOGIN_PRIORITY:
-		return reply_message(r, 401,
+		return route_refuse(r, 401,
 		    "Authentication required for setting priority: %lld",
 		    (long long)job->priority);
 	case JOB_NOT_THIS_PRIORITY:
-		return reply_message(r, 403,
+		return route_refuse(r, 403,
 		    "Not enough permissions to push to %s with priority %lld",
 		    job->queue, (long long)job->priority);
 	case JOB_NEEDS_LOGIN_QUEUE:
-		return reply_message(r, 401,
+		return route_refuse(r, 401,
 		    "Authentication required to push to restricted queue: %s",
 		    job->queue);
 	case JOB_NOT_THIS_QUEUE:
-		return reply_message(r, 403,
+		return route_refuse(r, 403,
 		    "Not enough permissions to push to the restricted queue: "
 		    "%s",
 		    job->queue);
 	case JOB_NEEDS_LOGIN_RESERVE:
-		return reply_message(r, 401,
+		return route_refuse(r, 401,
 		    "Authentication required for setting timeout: %lld",
 		    (long long)job->reserve_s);
 	case JOB_NOT_THIS_RESERVE:
-		return reply_message(r, 403,
+		return route_refuse(r, 403,
 		    "Not enough permissions to push to %s with reservation "
 		    "timeout %lld",
 		    job->queue, (long long)job->reserve_s);
 	case JOB_ID_TAKEN:
 		return reply_message(r, 409,
 		    "job_id: an unfinished job of other content has it");
+	case JOB_KEY_TAKEN:
+		return reply_message(
+		    r, 422, "Idempotency-Key: it came with another job before");
 	case JOB_TOO_MANY_QUEUES:
 		faults_init(&f, r->arena);
 		faults_add(&f,
@@ -66,6 +72,54 @@ refuse(struct req *r, const struct job_new *job, enum job_verdict v,
 	default:
 		return reply_err(r, more->failure);
 	}
+}
+
+/* SHA-256 of two texts in hexadecimal, in arena memory; NULL without. */
+static const char *
+hash_of(struct arena *a, const char *first, const char *second, size_t len)
+{
+	unsigned char h[crypto_hash_sha256_BYTES];
+	crypto_hash_sha256_state st;
+	char *out = arena_alloc(a, 2 * sizeof(h) + 1);
+
+	(void)crypto_hash_sha256_init(&st);
+	/* With its NUL, so that nobody's pair is another's. */
+	(void)crypto_hash_sha256_update(
+	    &st, (const unsigned char *)first, strlen(first) + 1);
+	(void)crypto_hash_sha256_update(
+	    &st, (const unsigned char *)second, len);
+	(void)crypto_hash_sha256_final(&st, h);
+	if (out != NULL)
+		(void)sodium_bin2hex(out, 2 * sizeof(h) + 1, h, sizeof(h));
+	return out;
+}
+
+/* Idempotency-Key: the caller's own name for this submission.  False after a refusal. */
+static bool
+read_key(struct req *r, struct job_new *job)
+{
+	const char *key = req_param(r, "HTTP_IDEMPOTENCY_KEY");
+	const char *client = r->caller.client_id;
+	size_t len, i;
+
+	if (key == NULL || key[0] == '\0')
+		return true;
+	len = strlen(key);
+	for (i = 0; i < len && key[i] > ' ' && key[i] < 0x7f; i++)
+		;
+	if (i < len || len > KEY_LEN_MAX) {
+		(void)reply_message(r, 400,
+		    "Idempotency-Key: not 1 to %d visible characters",
+		    KEY_LEN_MAX);
+		return false;
+	}
+	job->submit_key =
+	    hash_of(r->arena, client != NULL ? client : "", key, len);
+	job->submit_hash = hash_of(r->arena, "", r->body, r->body_len);
+	if (job->submit_key != NULL && job->submit_hash != NULL)
+		return true;
+	(void)reply_err(r, ERR_NOMEM);
+	return false;
 }
 
 int
@@ -94,6 +148,9 @@ submit_post(struct worker *w, struct req *r)
 	if (e != ERR_OK)
 		return reply_err(r, e);
 
+	if (!read_key(r, &job))
+		return r->status;
+
 	/* Act. */
 	v = job_submit(w->svc, r->arena, &job, &r->caller, req_id(r), &more);
 	if (v != JOB_OK)
@@ -102,7 +159,10 @@ submit_post(struct worker *w, struct req *r)
 	/* Reply. */
 	buf_init(&b, r->arena, 64);
 	buf_str(&b, "{\"job_id\":");
-	js_put_string(&b, job.id_text, job.id_len);
+	if (more.first.text[0] != '\0')
+		js_put_string(&b, more.first.text, ID_LEN);
+	else
+		js_put_string(&b, job.id_text, job.id_len);
 	buf_str(&b, "}\n");
 	return buf_ok(&b) ? reply_json(r, 200, b.p, b.len)
 			  : reply_err(r, ERR_NOMEM);

@@ -350,8 +350,11 @@ serve_until_signal(
 		free(p);
 		return EXIT_FAILURE;
 	}
+	if (n == 0)
+		n = a->workers;
+	gate_set_threads(n);
 	if ((a->prepare == NULL || a->prepare(&p->svc)) && make_places(p) &&
-	    start_threads(p, n > 0 ? n : a->workers)) {
+	    start_threads(p, n)) {
 		say_ready();
 		(void)sigwait(signals, &sig);
 		status = EXIT_SUCCESS;

@@ -179,9 +179,7 @@ auth_check(const struct auth_ask *ask, struct arena *a,
 		return deny_role(denial, ask, a);
 	}
 	/* A server in front may have cut the space off at the end. */
-	token = header + 6;
-	while (*token == ' ')
-		token++;
+	token = header[6] == ' ' ? header + 7 : header + 6;
 	if (token[0] == '\0')
 		return deny(denial, 401, "Unauthorized");
 	return check_token(ask, a, token, caller, denial);

@@ -16,13 +16,13 @@
 #define COST 12
 #define COST_MIN 4
 #define COST_MAX 15
-/* Beyond, they would wait for longer than clients do, and take every thread. */
-#define WAITING_MAX 40
+/* Of the threads: those that hash and those that wait to. */
+#define SHARE 8
 
 static struct {
 	pthread_mutex_t mutex;
 	pthread_cond_t turn;
-	unsigned running, waiting;
+	unsigned running, inside;
 } turns = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0};
 
 static unsigned
@@ -41,11 +41,10 @@ bcrypt_enter(void)
 
 	gate_leave();
 	(void)pthread_mutex_lock(&turns.mutex);
-	if (turns.waiting < WAITING_MAX) {
-		turns.waiting++;
+	if (turns.inside < gate_share(SHARE)) {
+		turns.inside++;
 		while (turns.running >= max)
 			(void)pthread_cond_wait(&turns.turn, &turns.mutex);
-		turns.waiting--;
 		turns.running++;
 		e = ERR_OK;
 	}
@@ -58,6 +57,7 @@ bcrypt_leave(void)
 {
 	(void)pthread_mutex_lock(&turns.mutex);
 	turns.running--;
+	turns.inside--;
 	(void)pthread_cond_signal(&turns.turn);
 	(void)pthread_mutex_unlock(&turns.mutex);
 }

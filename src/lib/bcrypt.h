@@ -17,7 +17,7 @@
 #define BCRYPT_SECRET_MAX 72
 
 /* Wait for a turn; the thread gives up its place in the gate.  ERR_BUSY, at once, if
- * many wait already.  After ERR_OK give the turn back with bcrypt_leave(). */
+ * an eighth of the threads hash or wait already.  After ERR_OK give the turn back with bcrypt_leave(). */
 enum err bcrypt_enter(void) __attribute__((warn_unused_result));
 void bcrypt_leave(void);
 

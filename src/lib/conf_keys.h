@@ -115,3 +115,12 @@ CONF_ENUM(PUBLIC_URL, CONF_STR, "''", 0, 4000, NULL,
     "The address under which browsers reach this server, without a path. "
     "Empty: "
     "as each request names it.")
+CONF_ENUM(OFFER_TIMEOUT, CONF_INT, "900", 1, 31536000, NULL,
+    "Seconds after which a job that its agent has shown no sign of is offered "
+    "to "
+    "others.")
+CONF_ENUM(RETURN_GRACE, CONF_INT, "600", 0, 31536000, NULL,
+    "Seconds for which a job whose agent asks for work again may still get a "
+    "result; then it ends.")
+CONF_ENUM(EVENT_MAX_AGE, CONF_INT, "2592000", 0, 3153600000, NULL,
+    "Seconds for which the journal is kept. 0: for ever.")

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cause.h"
 #include "clock.h"
 #include "db_driver.h"
 #include "gate.h"
@@ -36,6 +37,7 @@ struct change {
 	void *arg;
 	enum err result;
 	enum change_state state;
+	const struct cause *cause; /* of who waits; NULL: the server */
 	bool later; /* on the heap; nobody waits */
 	pthread_cond_t done;
 };
@@ -132,7 +134,9 @@ run_change(struct db_conn *c, struct change *ch)
 	ch->result = d->change_begin(c);
 	if (ch->result != ERR_OK)
 		return;
+	cause_set(ch->cause);
 	ch->result = ch->fn(c, ch->arg);
+	cause_set(NULL);
 	if (ch->result == ERR_OK)
 		ch->result = d->change_keep(c);
 	if (ch->result != ERR_OK)
@@ -283,7 +287,8 @@ writer_main(void *arg)
 enum err
 db_write(struct db *d, db_change fn, void *arg)
 {
-	struct change ch = {.fn = fn, .arg = arg, .state = CHANGE_WAITS};
+	struct change ch = {
+	    .fn = fn, .arg = arg, .state = CHANGE_WAITS, .cause = cause_now()};
 	struct timespec until;
 	int timeout = 0;
 

@@ -23,6 +23,8 @@ struct gate {
 	int free[];
 };
 
+static unsigned threads = 64;
+
 static _Thread_local struct gate *inside;
 static _Thread_local int held = NOWHERE;
 static _Thread_local struct waiter self;
@@ -121,4 +123,24 @@ gate_close(struct gate *g)
 		next = w->next;
 		(void)sem_post(&w->called);
 	}
+}
+
+void
+gate_set_threads(unsigned n)
+{
+	threads = n;
+}
+
+unsigned
+gate_share(unsigned part)
+{
+	return threads > part ? threads / part : 1;
+}
+
+unsigned
+gate_rest(unsigned part)
+{
+	unsigned share = gate_share(part);
+
+	return threads > share ? threads - share : 1;
 }

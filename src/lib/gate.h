@@ -26,4 +26,17 @@ void gate_leave(void);
 /* Let nobody in any more, and those go who wait. */
 void gate_close(struct gate *g);
 
+/*
+ * Some work holds a thread for long: a hash, a call to somebody else.  Each kind takes a
+ * share of the threads, so that all of them together leave some free.  How many threads
+ * serve requests is told once, before they start; until then it is 64.
+ */
+void gate_set_threads(unsigned n);
+
+/* One part-th of them, 1 at least. */
+unsigned gate_share(unsigned part);
+
+/* All but one part-th, 1 at least. */
+unsigned gate_rest(unsigned part);
+
 #endif /* !GATE_H */

@@ -222,19 +222,23 @@ reason(int status)
 	} reasons[] = {
 	    {200, "OK"},
 	    {204, "No Content"},
+	    {302, "Found"},
 	    {400, "Bad Request"},
 	    {401, "Unauthorized"},
 	    {403, "Forbidden"},
 	    {404, "Not Found"},
 	    {405, "Method Not Allowed"},
 	    {409, "Conflict"},
+	    {410, "Gone"},
 	    {413, "Content Too Large"},
 	    {415, "Unsupported Media Type"},
 	    {422, "Unprocessable Content"},
 	    {429, "Too Many Requests"},
 	    {500, "Internal Server Error"},
 	    {501, "Not Implemented"},
+	    {502, "Bad Gateway"},
 	    {503, "Service Unavailable"},
+	    {504, "Gateway Timeout"},
 	};
 	size_t i;
 

@@ -7,6 +7,7 @@
 
 #include "arena.h"
 #include "auth.h"
+#include "cause.h"
 #include "err.h"
 #include "faults.h"
 #include "id.h"
@@ -54,6 +55,7 @@ struct req {
 	enum method method;
 	struct uri uri;
 	struct auth_caller caller;
+	struct cause cause; /* who asks, for the journal */
 	const struct route *route;
 	const char *params[4]; /* of the route's placeholders, in order */
 	struct id id; /* of a {job_id} placeholder, canonical */

@@ -8,6 +8,7 @@
 
 #include <endian.h>
 #include <json-c/json.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MEMBERS_FIRST 16
@@ -542,6 +543,38 @@ js_find(const struct js_doc *doc, const char *key)
 		    memcmp(doc->members[i - 1].key, key, len) == 0)
 			return &doc->members[i - 1];
 	return NULL;
+}
+
+static int
+by_key_and_place(const void *a, const void *b)
+{
+	const struct js_member *x = *(const struct js_member *const *)a;
+	const struct js_member *y = *(const struct js_member *const *)b;
+	int order = strcmp(x->key, y->key);
+
+	return order != 0 ? order : (x > y) - (x < y);
+}
+
+enum err
+js_last_wins(struct js_doc *in)
+{
+	const struct js_member **sorted;
+	size_t i, n = in->n_members, kept = 0;
+
+	sorted = arena_alloc(in->arena, (n + 1) * sizeof(struct js_member *));
+	if (sorted == NULL)
+		return ERR_NOMEM;
+	for (i = 0; i < n; i++)
+		sorted[i] = &in->members[i];
+	qsort(sorted, n, sizeof(struct js_member *), by_key_and_place);
+	for (i = 0; i + 1 < n; i++)
+		if (strcmp(sorted[i]->key, sorted[i + 1]->key) == 0)
+			in->members[sorted[i] - in->members].raw_key.p = NULL;
+	for (i = 0; i < n; i++)
+		if (in->members[i].raw_key.p != NULL)
+			in->members[kept++] = in->members[i];
+	in->n_members = kept;
+	return ERR_OK;
 }
 
 static void

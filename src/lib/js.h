@@ -62,6 +62,9 @@ enum err js_scan(struct js_doc *doc, struct arena *a, const char *p, size_t len,
 /* The last member called key (a repeated key: the last wins), or NULL. */
 const struct js_member *js_find(const struct js_doc *doc, const char *key);
 
+/* Leave one member of each key in doc, the last; order stays.  ERR_NOMEM. */
+enum err js_last_wins(struct js_doc *doc) __attribute__((warn_unused_result));
+
 /* The document as a json-c value that lives with the arena; made at the first
  * call.  NULL for the JSON value null and without memory. */
 struct json_object *js_tree(struct js_doc *doc);

@@ -124,13 +124,26 @@ claims_fault(struct oidc_call *c, const struct oidc_meta *m,
 	return NULL;
 }
 
+/* An address that the provider says it has not verified may be anybody's. */
+static bool
+is_unverified(const struct js_doc *claims)
+{
+	const struct js_member *m = js_find(claims, "email_verified");
+
+	if (m == NULL || m->kind != JS_BOOL || m->value.p[0] != 'f')
+		return false;
+	log_warn("the OIDC provider has not verified the email address of "
+		 "somebody who signs in; let it do that");
+	return true;
+}
+
 /* Take from claims what *u has not. */
 static void
 take_claims(struct arena *a, const struct js_doc *claims, struct oidc_user *u)
 {
 	if (u->sub == NULL)
 		u->sub = oidc_text(a, claims, "sub");
-	if (u->email == NULL)
+	if (u->email == NULL && !is_unverified(claims))
 		u->email = oidc_text(a, claims, "email");
 	if (u->name == NULL)
 		u->name = oidc_text(a, claims, "name");

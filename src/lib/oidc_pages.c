@@ -10,11 +10,12 @@
 
 #include "auth.h"
 #include "clock.h"
+#include "gate.h"
 #include "log.h"
 #include "oidc_provider.h"
 
-/* So many threads wait for the provider, at most; others have work of their own. */
-#define CALLS_MAX 24
+/* Of the threads: those that wait for the provider, at most. */
+#define SHARE 4
 
 /* A document of the provider. */
 struct page {
@@ -88,16 +89,16 @@ oidc_is_issuer(const struct oidc *o, const char *iss)
 bool
 oidc_call_begin(struct oidc *o)
 {
+	unsigned max = gate_share(SHARE);
 	bool room;
 
 	(void)pthread_mutex_lock(&o->lock);
-	room = o->calls < CALLS_MAX;
+	room = o->calls < max;
 	if (room)
 		o->calls++;
 	(void)pthread_mutex_unlock(&o->lock);
 	if (!room)
-		log_warn(
-		    "%d calls to the OIDC provider wait already", CALLS_MAX);
+		log_warn("%u calls to the OIDC provider wait already", max);
 	return room;
 }
 

@@ -2,6 +2,7 @@
 
 #include "route.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -172,20 +173,40 @@ read_body(struct req *r, const struct conf *c)
 	return req_read_body(r, (size_t)conf_int(c, r->route->body_max));
 }
 
-/* A refusal goes to the security log, but for what has no roles. */
-static int
-refuse_caller(struct req *r, const struct auth_denial *denial)
+int
+route_refuse(struct req *r, int status, const char *fmt, ...)
 {
-	const char *id = r->caller.client_id;
+	const char *id = r->caller.client_id, *message;
 	char *event;
+	va_list ap;
 
+	va_start(ap, fmt);
+	message = arena_vprintf(r->arena, fmt, ap);
+	va_end(ap);
 	event = arena_printf(r->arena, "authz_fail:%s,%s",
 	    id != NULL ? id : "unauthenticated", r->route->path);
-	if (event != NULL)
-		seclog(r, event, "%s%s was refused with %d: %s",
-		    id != NULL ? "The client " : "A caller without a client id",
-		    id != NULL ? id : "", denial->status, denial->message);
-	return reply_message(r, denial->status, "%s", denial->message);
+	if (message == NULL || event == NULL)
+		return reply_err(r, ERR_NOMEM);
+	seclog(r, event, "%s%s was refused with %d: %s",
+	    id != NULL ? "The client " : "A caller without a client id",
+	    id != NULL ? id : "", status, message);
+	return reply_message(r, status, "%s", message);
+}
+
+static void
+tell_cause(struct req *r)
+{
+	const char *cookies = req_param(r, "HTTP_COOKIE");
+
+	r->cause = (struct cause){
+	    .request_id = req_id(r),
+	    .client = r->caller.client_id,
+	    .agent = cookies != NULL
+			 ? uri_cookie(r->arena, cookies, "agent_name")
+			 : NULL,
+	    .connection = req_param(r, "TF_CONNECTION"),
+	};
+	cause_set(&r->cause);
 }
 
 static bool
@@ -237,10 +258,13 @@ route_run(const struct route_table *t, const struct conf *c, unsigned anonymous,
 	if (!join_rest(r))
 		return reply_err(r, ERR_NOMEM);
 	if (!may_pass(r, anonymous, w, &denial))
-		return refuse_caller(r, &denial);
+		return route_refuse(r, denial.status, "%s", denial.message);
 	if ((e = read_body(r, c)) != ERR_OK)
 		return reply_err(r, e);
-	return m.row->handler(w, r);
+	tell_cause(r);
+	(void)m.row->handler(w, r);
+	cause_set(NULL);
+	return r->status;
 }
 
 bool

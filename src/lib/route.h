@@ -54,6 +54,11 @@ struct route_table {
 int route_run(const struct route_table *t, const struct conf *c,
     unsigned anonymous, struct worker *w, struct req *r);
 
+/* Refuse the caller for who it is, 401 or 403, in the shape of all errors; the security log
+ * is told (authz_fail).  Returns the status. */
+int route_refuse(struct req *r, int status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* The canonical job id in r->id; false after the 400 that the row wants has
  * been sent. */
 bool route_id(struct req *r);

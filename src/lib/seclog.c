@@ -49,11 +49,14 @@ struct line {
 };
 
 static pthread_mutex_t window_lock = PTHREAD_MUTEX_INITIALIZER;
-static int64_t window_start = -WINDOW_MS;
-static unsigned window_lines;
+static struct {
+	int64_t start; /* monotonic; 0: none yet */
+	unsigned lines;
+} windows[N_EVENTS];
 
+/* *cheap: N_EVENTS, or which of the cheap ones it is. */
 static const char *
-level_of(const char *event, bool *cheap)
+level_of(const char *event, size_t *cheap)
 {
 	size_t i, n = strcspn(event, ":");
 
@@ -61,35 +64,36 @@ level_of(const char *event, bool *cheap)
 		if (strlen(events[i].name) != n ||
 		    memcmp(events[i].name, event, n) != 0)
 			continue;
-		*cheap = events[i].cheap;
+		*cheap = events[i].cheap ? i : N_EVENTS;
 		return events[i].level;
 	}
-	*cheap = false;
+	*cheap = N_EVENTS;
 	return "WARN";
 }
 
-/* Whether one more cheap line may be written in this window; what was left out is
- * told when the next one begins. */
+/* Whether one more line of this cheap event may be written in its window, so that no flood
+ * of one hides another; what was left out is told when the next one begins. */
 static bool
-window_has_room(void)
+window_has_room(size_t event)
 {
 	int64_t now = clock_mono_ms();
 	unsigned missed = 0;
 	bool room;
 
 	(void)pthread_mutex_lock(&window_lock);
-	if (now - window_start >= WINDOW_MS) {
-		if (window_lines > WINDOW_LINES)
-			missed = window_lines - WINDOW_LINES;
-		window_start = now;
-		window_lines = 0;
+	if (windows[event].start == 0 ||
+	    now - windows[event].start >= WINDOW_MS) {
+		if (windows[event].lines > WINDOW_LINES)
+			missed = windows[event].lines - WINDOW_LINES;
+		windows[event].start = now;
+		windows[event].lines = 0;
 	}
-	room = ++window_lines <= WINDOW_LINES;
+	room = ++windows[event].lines <= WINDOW_LINES;
 	(void)pthread_mutex_unlock(&window_lock);
 	if (missed > 0)
-		log_warn("%u security events of failed access were not "
-			 "written: more than %d in a minute",
-		    missed, WINDOW_LINES);
+		log_warn("%u security events %s were not written: more than "
+			 "%d in a minute",
+		    missed, events[event].name, WINDOW_LINES);
 	return room;
 }
 
@@ -176,12 +180,12 @@ seclog(struct req *r, const char *event, const char *fmt, ...)
 	char description[1024];
 	const char *level;
 	va_list ap;
-	bool cheap;
+	size_t cheap;
 
 	if (event == NULL)
 		event = ""; /* there was no memory for it */
 	level = level_of(event, &cheap);
-	if (cheap && !window_has_room())
+	if (cheap < N_EVENTS && !window_has_room(cheap))
 		return;
 	va_start(ap, fmt);
 	(void)vsnprintf(description, sizeof(description), fmt, ap);

@@ -16,17 +16,32 @@ struct seen;
 
 enum seen_kind { SEEN_AGENT, SEEN_QUEUE };
 
-/* Map the file at path, of room for n names, making it anew if it is missing or of
- * another form.  ERR_IO (logged).  Free with seen_close(), NULL is allowed. */
+/*
+ * Map the file at path, of room for n names; a file that is missing, damaged or of
+ * another form is replaced by an empty one, and who maps the former keeps that.
+ * ERR_IO (logged).  Free with seen_close().  NULL may be passed to all functions here:
+ * it notes nothing and remembers nothing.
+ */
 enum err seen_open(struct seen **out, const char *path, uint64_t n)
     __attribute__((warn_unused_result));
 void seen_close(struct seen *s);
 
-/* The name was heard of at now_ms; an earlier time changes nothing. */
+/* The name was heard of at now_ms; an earlier time changes nothing, but one that
+ * lies ahead is replaced. */
 void seen_note(
     struct seen *s, enum seen_kind kind, const char *name, int64_t now_ms);
 
-/* When it was last heard of, milliseconds; 0: nobody remembers. */
-int64_t seen_last(struct seen *s, enum seen_kind kind, const char *name);
+/* Clocks of threads and processes may differ by so much. */
+#define SEEN_AHEAD_MS 60000
+
+/* When it was last heard of, milliseconds; 0: nobody remembers.  A time further ahead
+ * than SEEN_AHEAD_MS is none. */
+int64_t seen_last(
+    struct seen *s, enum seen_kind kind, const char *name, int64_t now_ms);
+
+/* The oldest time that may stand in the store when only the map is told of a name that
+ * is forgotten after max_age_ms (0: never): were the map lost, half of that age would be
+ * left. */
+int64_t seen_fresh(int64_t now_ms, int64_t max_age_ms);
 
 #endif /* !SEEN_H */

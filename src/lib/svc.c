@@ -85,7 +85,8 @@ open_broker(struct svc *s, const struct amqp_uri *uri, const char *name)
 	return broker_open(&s->broker, &o);
 }
 
-static enum err
+/* Without the map each sign of life is written into the store. */
+static void
 open_seen(struct svc *s, const char *path)
 {
 	uint64_t n = (uint64_t)conf_int(s->conf, CONF_MAX_AGENTS) +
@@ -93,7 +94,8 @@ open_seen(struct svc *s, const char *path)
 	char file[4200];
 
 	(void)snprintf(file, sizeof(file), "%s/seen", path);
-	return seen_open(&s->seen, file, n);
+	if (seen_open(&s->seen, file, n) != ERR_OK)
+		s->seen = NULL;
 }
 
 static enum err
@@ -129,8 +131,8 @@ open_all(struct svc *s, const struct db_schema *schema, unsigned needs,
 	/* Without it they look at the store. */
 	if ((needs & SVC_DB) != 0 && wake_open(&s->wake, path) != ERR_OK)
 		log_warn("held requests are answered up to a second later");
-	if ((needs & SVC_SEEN) != 0 && (e = open_seen(s, path)) != ERR_OK)
-		return e;
+	if ((needs & SVC_SEEN) != 0)
+		open_seen(s, path);
 	if ((e = jwt_keys_open(&s->jwt, s->conf)) != ERR_OK)
 		return e;
 	if ((needs & SVC_OIDC) != 0 &&

@@ -32,7 +32,7 @@ struct svc {
 	struct jwt_keys *jwt; /* NULL without a key: there are no tokens */
 	struct oidc *oidc; /* NULL without a provider, or not needed here */
 	struct seal *seal; /* NULL without a key, or not needed here */
-	struct seen *seen; /* NULL: not needed here */
+	struct seen *seen; /* NULL: not needed here, or it cannot be had */
 	struct wake
 	    *wake; /* to tell other processes of changes; NULL: nobody */
 	bool has_secrets; /* there is a key for secrets */

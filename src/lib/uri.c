@@ -2,6 +2,7 @@
 
 #include "uri.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -200,6 +201,31 @@ uri_query(const struct uri *u, const char *name)
 		if (strcmp(u->query[i].name, name) == 0)
 			return u->query[i].value;
 	return NULL;
+}
+
+static int
+by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+const char **
+uri_query_all(const struct uri *u, struct arena *a, const char *name, size_t *n)
+{
+	const char **values;
+	size_t i, all = 0;
+
+	values = arena_alloc(a, (u->n_query + 1) * sizeof(*values));
+	if (values == NULL)
+		return NULL;
+	for (i = 0; i < u->n_query; i++)
+		if (strcmp(u->query[i].name, name) == 0)
+			values[all++] = u->query[i].value;
+	qsort(values, all, sizeof(*values), by_text);
+	for (i = *n = 0; i < all; i++)
+		if (*n == 0 || strcmp(values[*n - 1], values[i]) != 0)
+			values[(*n)++] = values[i];
+	return values;
 }
 
 static bool

@@ -38,6 +38,10 @@ enum err uri_parse(struct uri *u, struct arena *a, const char *target,
 /* The first query value called name, or NULL. */
 const char *uri_query(const struct uri *u, const char *name);
 
+/* All *n query values called name, sorted, each once; NULL without memory. */
+const char **uri_query_all(
+    const struct uri *u, struct arena *a, const char *name, size_t *n);
+
 /*
  * The value of the cookie called name in a Cookie header (RFC 6265, section
  * 4.2), decoded if it is quoted: backslash and three octal digits for a byte,

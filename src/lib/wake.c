@@ -9,7 +9,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -177,17 +176,19 @@ look_around(struct wake *w)
 void
 wake_say(struct wake *w, enum wake_kind kind, const char *name)
 {
-	char text[WAKE_NAME_MAX + 2];
+	char text[WAKE_NAME_MAX + 1];
 	size_t len = strlen(name), i;
 
 	if (w == NULL)
 		return;
 	/* What is no name of ours is said as "look yourselves". */
-	if (len > WAKE_NAME_MAX) {
+	if (len > WAKE_NAME_MAX || kind == WAKE_ANY) {
 		kind = WAKE_ANY;
 		len = 0;
 	}
-	(void)snprintf(text, sizeof(text), "%c%.*s", (int)kind, (int)len, name);
+	text[0] = (char)(unsigned char)kind;
+	for (i = 0; i < len; i++)
+		text[1 + i] = name[i];
 	(void)pthread_mutex_lock(&w->mutex);
 	look_around(w);
 	for (i = 0; i < w->n; i++)
@@ -203,16 +204,20 @@ wake_say(struct wake *w, enum wake_kind kind, const char *name)
 static unsigned
 queue_length(void)
 {
-	int fd = open(QUEUE_LEN_FILE, O_RDONLY | O_CLOEXEC);
-	char text[16] = "";
-	unsigned long n = 0;
+	FILE *f = fopen(QUEUE_LEN_FILE, "re");
+	unsigned n = QUEUE_LEN_USUAL;
 
-	if (fd != -1) {
-		if (read(fd, text, sizeof(text) - 1) > 0)
-			n = strtoul(text, NULL, 10);
-		(void)close(fd);
-	}
-	return n > 0 && n < UINT_MAX ? (unsigned)n : QUEUE_LEN_USUAL;
+	char line[32];
+	unsigned long told = 0;
+
+	if (f == NULL)
+		return n;
+	if (fgets(line, sizeof(line), f) != NULL)
+		told = strtoul(line, NULL, 10);
+	if (told > 0 && told < 1000000)
+		n = (unsigned)told;
+	(void)fclose(f);
+	return n;
 }
 
 enum err

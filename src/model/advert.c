@@ -13,6 +13,7 @@
 
 enum {
 	SQL_SAME,
+	SQL_SAME_IMAGES,
 	SQL_DESCRIBE,
 	SQL_SET_IMAGES,
 	SQL_LIST,
@@ -23,19 +24,23 @@ enum {
 };
 
 static const char *const sql[] = {
-    [SQL_SAME] = "SELECT 1 FROM queue WHERE name = $1 AND description = $2",
+    [SQL_SAME] = "SELECT 1 FROM queue WHERE name = $1 AND description = $2 "
+		 "AND advertised_at BETWEEN $3 AND $4",
+    [SQL_SAME_IMAGES] = "SELECT 1 FROM queue WHERE name = $1 AND images = $2",
     [SQL_DESCRIBE] = "UPDATE queue SET description = $2, advertised_at = $3 "
 		     "WHERE name = $1",
     [SQL_SET_IMAGES] = "UPDATE queue SET images = $2 WHERE name = $1",
     [SQL_LIST] = "SELECT name, description FROM queue "
-		 "WHERE description IS NOT NULL OR images IS NOT NULL "
+		 "WHERE name > $1 "
+		 "AND (description IS NOT NULL OR images IS NOT NULL) "
 		 "ORDER BY name",
     [SQL_IMAGES] = "SELECT images FROM queue WHERE name = $1",
     [SQL_TIMES] = "SELECT name, advertised_at FROM queue "
 		  "WHERE name > $1 AND description IS NOT NULL "
 		  "ORDER BY name LIMIT $2",
     [SQL_SEEN] = "UPDATE queue SET advertised_at = $2 WHERE name = $1",
-    [SQL_HIDE] = "UPDATE queue SET description = NULL WHERE name = $1",
+    [SQL_HIDE] = "UPDATE queue SET description = NULL, advertised_at = NULL, "
+		 "images = NULL WHERE name = $1",
 };
 
 __attribute__((format(printf, 3, 4))) static void
@@ -101,6 +106,10 @@ read_image_map(struct js_doc *doc, const struct js_member *m, struct faults *f,
 		    m->key);
 		return;
 	}
+	if (js_last_wins(&in) != ERR_OK) {
+		faults_add(f, "Out of memory.", "_schema", NULL);
+		return;
+	}
 	for (i = 0; i < in.n_members && f->n < FAULTS_MAX; i++) {
 		if (!good_image(&in.members[i]))
 			note(f, doc->arena,
@@ -124,8 +133,11 @@ read_map(struct js_doc *doc, struct faults *f, struct adverts *out,
 {
 	struct advert *x;
 	size_t i;
+	enum err e;
 
 	*out = (struct adverts){.n = 0};
+	if ((e = js_last_wins(doc)) != ERR_OK)
+		return e;
 	if (doc->n_members > ADVERT_MAX) {
 		faults_add(
 		    f, "Longer than maximum length 1000.", "_schema", NULL);
@@ -159,7 +171,9 @@ advert_read_images(struct js_doc *doc, struct faults *f, struct adverts *out)
 
 struct putting {
 	const struct adverts *a;
+	bool images;
 	int64_t max;
+	int64_t max_age; /* ms; 0: none */
 	int64_t now;
 };
 
@@ -195,18 +209,29 @@ images_change(struct db_conn *c, void *arg)
 	return e;
 }
 
+/* A row if the store says it already: for a description at a time that may stay. */
+static enum err
+find_same(struct db_conn *c, const struct putting *p, const struct advert *x,
+    struct db_stmt **st)
+{
+	if (p->images)
+		return db_query(c, st, sql[SQL_SAME_IMAGES], "ts", x->queue,
+		    x->text, x->len);
+	return db_query(c, st, sql[SQL_SAME], "tsii", x->queue, x->text, x->len,
+	    seen_fresh(p->now, p->max_age), p->now + SEEN_AHEAD_MS);
+}
+
 /* Whether the store says all of it already. */
 static enum err
-is_same(struct svc *s, const struct adverts *a, bool *same)
+is_same(struct svc *s, const struct putting *p, bool *same)
 {
 	struct db_conn *c = db_read(s->db);
 	struct db_stmt *st;
 	enum err e = ERR_OK;
 	size_t i;
 
-	for (i = 0; i < a->n && e == ERR_OK; i++) {
-		e = db_query(c, &st, sql[SQL_SAME], "ts", a->items[i].queue,
-		    a->items[i].text, a->items[i].len);
+	for (i = 0; i < p->a->n && e == ERR_OK; i++) {
+		e = find_same(c, p, &p->a->items[i], &st);
 		if (e == ERR_OK)
 			db_end(st);
 	}
@@ -221,17 +246,18 @@ advert_put_queues(struct svc *s, const struct adverts *a)
 	struct putting p = {
 	    .a = a,
 	    .max = conf_int(s->conf, CONF_MAX_QUEUES),
+	    .max_age = conf_int(s->conf, CONF_QUEUE_MAX_AGE) * 1000,
 	    .now = clock_now_ms(),
 	};
-	bool same;
-	enum err e;
+	bool same = false;
+	enum err e = ERR_OK;
 	size_t i;
 
-	if ((e = is_same(s, a, &same)) != ERR_OK)
+	if (s->seen != NULL && (e = is_same(s, &p, &same)) != ERR_OK)
 		return e;
 	if (!same)
 		e = db_write(s->db, describe_change, &p);
-	for (i = 0; i < a->n && e == ERR_OK && s->seen != NULL; i++)
+	for (i = 0; i < a->n && e == ERR_OK; i++)
 		seen_note(s->seen, SEEN_QUEUE, a->items[i].queue, p.now);
 	return e;
 }
@@ -241,44 +267,39 @@ advert_put_images(struct svc *s, const struct adverts *a)
 {
 	struct putting p = {
 	    .a = a,
+	    .images = true,
 	    .max = conf_int(s->conf, CONF_MAX_QUEUES),
 	    .now = clock_now_ms(),
 	};
+	bool same;
+	enum err e = is_same(s, &p, &same);
 
-	return a->n > 0 ? db_write(s->db, images_change, &p) : ERR_OK;
+	return e == ERR_OK && !same ? db_write(s->db, images_change, &p) : e;
 }
 
 enum err
-advert_list(struct svc *s, struct arena *a, const char **json, size_t *len)
+advert_list_page(struct svc *s, struct name_page *p, struct buf *b)
 {
 	struct db_conn *c = db_read(s->db);
 	struct db_stmt *st;
-	const char *p;
-	struct buf b;
+	const char *text;
 	size_t n;
 	enum err e;
 
-	buf_init(&b, a, 1024);
-	buf_char(&b, '{');
-	for (e = db_query(c, &st, sql[SQL_LIST], ""); e == ERR_OK;
-	     e = db_next(st)) {
-		if (b.len > 1)
-			buf_char(&b, ',');
-		p = db_text(st, 0, &n);
-		js_put_string(&b, p, n);
-		buf_char(&b, ':');
-		p = db_text(st, 1, &n);
-		js_put_string(&b, p != NULL ? p : "", p != NULL ? n : 0);
+	e = db_query(c, &st, sql[SQL_LIST], "t", p->after);
+	while (e == ERR_OK && b->len < NAME_PAGE_BYTES) {
+		text = db_text(st, 0, &n);
+		name_page_add(p, b, text);
+		js_put_string(b, text, n);
+		buf_char(b, ':');
+		text = db_text(st, 1, &n);
+		js_put_string(b, text != NULL ? text : "", n);
+		e = db_next(st);
 	}
 	if (st != NULL)
 		db_end(st);
 	db_read_end(s->db, c);
-	buf_str(&b, "}\n");
-	*json = b.p;
-	*len = b.len;
-	if (e != ERR_NOTFOUND)
-		return e;
-	return buf_ok(&b) ? ERR_OK : ERR_NOMEM;
+	return name_page_end(p, b, e);
 }
 
 enum err
@@ -311,15 +332,15 @@ advert_images(struct svc *s, struct arena *a, const char *queue,
 struct walking {
 	struct svc *s;
 	char after[NAME_LEN_MAX + 1];
-	int64_t
-	    before; /* what was not advertised since is hidden; 0: nothing */
+	int64_t now;
+	int64_t before; /* not advertised since: hidden; 0: nothing is */
 	int64_t n;
 };
 
 static enum err
 tidy_one(struct db_conn *c, const struct walking *w, int64_t at)
 {
-	int64_t last = seen_last(w->s->seen, SEEN_QUEUE, w->after);
+	int64_t last = seen_last(w->s->seen, SEEN_QUEUE, w->after, w->now);
 
 	if (last < at)
 		last = at;
@@ -352,14 +373,13 @@ tidy_change(struct db_conn *c, void *arg)
 }
 
 enum err
-advert_tidy(struct svc *s)
+advert_tidy(struct svc *s, bool forget)
 {
-	int64_t age = conf_int(s->conf, CONF_QUEUE_MAX_AGE);
-	struct walking w = {
-	    .s = s,
-	    .before = age != 0 ? clock_now_ms() - age * 1000 : 0,
-	};
+	int64_t age = conf_int(s->conf, CONF_QUEUE_MAX_AGE) * 1000;
+	struct walking w = {.s = s, .now = clock_now_ms()};
 	enum err e;
+
+	w.before = forget && age != 0 ? w.now - age : 0;
 
 	do
 		e = db_write(s->db, tidy_change, &w);

@@ -1,12 +1,14 @@
 #ifndef ADVERT_H
 #define ADVERT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "arena.h"
 #include "err.h"
 #include "faults.h"
 #include "js.h"
+#include "queue.h"
 #include "svc.h"
 
 /* What agents advertise: descriptions of queues, and images known for them. */
@@ -37,20 +39,22 @@ enum err advert_read_images(struct js_doc *doc, struct faults *f,
 enum err advert_put_queues(struct svc *s, const struct adverts *a)
     __attribute__((warn_unused_result));
 
-/* Replace the images of each queue.  ERR_LIMIT likewise. */
+/* Replace the images of each queue; likewise. */
 enum err advert_put_images(struct svc *s, const struct adverts *a)
     __attribute__((warn_unused_result));
 
-/* All advertised queues with their descriptions, a JSON object. */
-enum err advert_list(struct svc *s, struct arena *a, const char **json,
-    size_t *len) __attribute__((warn_unused_result));
+/* Append the next page of all advertised queues with their descriptions to b, members of
+ * a JSON object. */
+enum err advert_list_page(struct svc *s, struct name_page *p, struct buf *b)
+    __attribute__((warn_unused_result));
 
 /* The images of a queue, a JSON object, {} for none. */
 enum err advert_images(struct svc *s, struct arena *a, const char *queue,
     const char **json, size_t *len) __attribute__((warn_unused_result));
 
-/* Write down when queues were last advertised, and advertise no more those that were
- * not for QUEUE_MAX_AGE. */
-enum err advert_tidy(struct svc *s) __attribute__((warn_unused_result));
+/* Write down when queues were last advertised; with forget, advertise no more those that
+ * were not for QUEUE_MAX_AGE, and drop their images. */
+enum err advert_tidy(struct svc *s, bool forget)
+    __attribute__((warn_unused_result));
 
 #endif /* !ADVERT_H */

@@ -8,18 +8,23 @@
 
 #include "clock.h"
 #include "field.h"
+#include "handout.h"
+#include "journal.h"
 #include "log.h"
 #include "queue.h"
-#include "secret.h"
 
 #define LOG_LINES 100
 #define LOG_BYTES 262144
 #define QUEUES_MAX 1000
+/* Of a state, as far as it is compared. */
+#define STATE_MAX 128
 
 enum {
 	SQL_KNOWN,
 	SQL_COUNT,
+	SQL_STATE,
 	SQL_PUT,
+	SQL_SAME_QUEUES,
 	SQL_FORGET_QUEUES,
 	SQL_ADD_QUEUE,
 	SQL_LOG,
@@ -37,6 +42,7 @@ enum {
 static const char *const sql[] = {
     [SQL_KNOWN] = "SELECT 1 FROM agent WHERE name = $1",
     [SQL_COUNT] = "SELECT count(*) FROM agent",
+    [SQL_STATE] = "SELECT state FROM agent WHERE name = $1",
     [SQL_PUT] = "INSERT INTO agent (name, state, comment, identifier, job_id, "
 		"location, provision_type, queues, updated_at) "
 		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
@@ -50,12 +56,14 @@ static const char *const sql[] = {
 		"coalesce(excluded.provision_type, agent.provision_type), "
 		"queues = coalesce(excluded.queues, agent.queues), "
 		"updated_at = excluded.updated_at",
+    [SQL_SAME_QUEUES] = "SELECT 1 FROM agent WHERE name = $1 AND queues = $2",
     [SQL_FORGET_QUEUES] = "DELETE FROM agent_queue WHERE agent = $1",
     [SQL_ADD_QUEUE] = "INSERT INTO agent_queue (queue, agent) "
 		      "VALUES ($1, $2) ON CONFLICT DO NOTHING",
-    [SQL_LOG] = "SELECT log FROM agent WHERE name = $1",
-    [SQL_SET_LOG] = "UPDATE agent SET log = $2 WHERE name = $1",
-    /* Nothing of what is told would change. */
+    [SQL_LOG] = "SELECT lines FROM agent_log WHERE agent = $1",
+    [SQL_SET_LOG] = "INSERT INTO agent_log (agent, lines) VALUES ($1, $2) "
+		    "ON CONFLICT (agent) DO UPDATE SET lines = excluded.lines",
+    /* Nothing of what is told would change, and the time is of an age to stay. */
     [SQL_SAME] = "SELECT 1 FROM agent WHERE name = $1 "
 		 "AND ($2 IS NULL OR $2 = state) "
 		 "AND ($3 IS NULL OR $3 = comment) "
@@ -63,7 +71,8 @@ static const char *const sql[] = {
 		 "AND ($5 IS NULL OR $5 = job_id) "
 		 "AND ($6 IS NULL OR $6 = location) "
 		 "AND ($7 IS NULL OR $7 = provision_type) "
-		 "AND ($8 IS NULL OR $8 = queues)",
+		 "AND ($8 IS NULL OR $8 = queues) "
+		 "AND updated_at BETWEEN $9 AND $10",
     [SQL_OLD] = "SELECT name, updated_at FROM agent "
 		"WHERE name > $1 AND updated_at < $2 ORDER BY name LIMIT $3",
     [SQL_FORGET] = "DELETE FROM agent WHERE name = $1",
@@ -131,8 +140,11 @@ agent_report_read(
 {
 	const struct js_member *m;
 	size_t i;
+	enum err e;
 
 	*out = (struct agent_report){.n_log = 0};
+	if ((e = js_last_wins(doc)) != ERR_OK)
+		return e;
 	for (i = 0; i < doc->n_members; i++) {
 		m = &doc->members[i];
 		if (strcmp(m->key, "queues") == 0)
@@ -151,6 +163,8 @@ struct putting {
 	const struct agent_report *r;
 	int64_t now;
 	int64_t max;
+	int64_t max_age; /* ms; 0: none */
+	bool new_state; /* it was told, and is not the former one */
 };
 
 /* An agent more than MAX_AGENTS is refused. */
@@ -173,18 +187,39 @@ admit(struct db_conn *c, const struct putting *p)
 	return known >= p->max ? ERR_LIMIT : ERR_OK;
 }
 
+/* Whether the queues that it tells are not those of its row. */
+static enum err
+queues_change(struct db_conn *c, const struct putting *p, bool *change)
+{
+	struct db_stmt *s;
+	enum err e;
+
+	*change = false;
+	if (p->r->queues.p == NULL)
+		return ERR_OK;
+	e = db_query(c, &s, sql[SQL_SAME_QUEUES], "ts", p->name, p->r->queues.p,
+	    p->r->queues.len);
+	if (e == ERR_OK)
+		db_end(s);
+	*change = e == ERR_NOTFOUND;
+	return *change ? ERR_OK : e;
+}
+
 static enum err
 put_queues(struct db_conn *c, const struct putting *p)
 {
+	const char *name;
 	size_t i;
 	enum err e;
 
-	if (p->r->queues.p == NULL)
-		return ERR_OK;
 	e = db_exec(c, NULL, sql[SQL_FORGET_QUEUES], "t", p->name);
-	for (i = 0; i < p->r->n_queues && e == ERR_OK; i++)
-		e = db_exec(c, NULL, sql[SQL_ADD_QUEUE], "tt",
-		    p->r->queue_names[i], p->name);
+	for (i = 0; i < p->r->n_queues && e == ERR_OK; i++) {
+		name = p->r->queue_names[i];
+		/* No job can name it, so nobody looks it up. */
+		if (queue_name_fault(name, strlen(name)) != NULL)
+			continue;
+		e = db_exec(c, NULL, sql[SQL_ADD_QUEUE], "tt", name, p->name);
+	}
 	return e;
 }
 
@@ -234,10 +269,14 @@ put_log(struct db_conn *c, const struct putting *p)
 	if (p->r->n_log == 0)
 		return ERR_OK;
 	e = db_query(c, &s, sql[SQL_LOG], "t", p->name);
-	if (e != ERR_OK)
+	if (e == ERR_OK) {
+		list = joined_log(db_text(s, 0, NULL), p->r);
+		db_end(s);
+	} else if (e == ERR_NOTFOUND) {
+		list = joined_log(NULL, p->r);
+	} else {
 		return e;
-	list = joined_log(db_text(s, 0, NULL), p->r);
-	db_end(s);
+	}
 	if (list == NULL)
 		return ERR_NOMEM;
 	e = db_exec(c, NULL, sql[SQL_SET_LOG], "tt", p->name,
@@ -246,14 +285,52 @@ put_log(struct db_conn *c, const struct putting *p)
 	return e;
 }
 
+/* What the agent said of itself before. */
+static enum err
+former_state(struct db_conn *c, const struct putting *p, char out[STATE_MAX],
+    bool *known)
+{
+	struct db_stmt *s;
+	const char *state;
+	enum err e;
+
+	out[0] = '\0';
+	e = db_query(c, &s, sql[SQL_STATE], "t", p->name);
+	*known = e == ERR_OK;
+	if (e != ERR_OK)
+		return e == ERR_NOTFOUND ? ERR_OK : e;
+	if ((state = db_text(s, 0, NULL)) != NULL)
+		(void)snprintf(out, STATE_MAX, "%s", state);
+	db_end(s);
+	return ERR_OK;
+}
+
+/* The journal has the begin of an agent and each change of its state. */
+static enum err
+note_state(struct db_conn *c, struct putting *p, const char *was, bool known)
+{
+	const struct agent_text_value *t = &p->r->texts[AGENT_STATE];
+	const struct journal_item item = {"state", t->p, 0};
+
+	if (known && (t->p == NULL || strncmp(was, t->p, STATE_MAX - 1) == 0))
+		return ERR_OK;
+	p->new_state = t->p != NULL;
+	return journal_add(c, known ? "agent.state" : "agent.created", p->name,
+	    &item, t->p != NULL);
+}
+
 static enum err
 put_change(struct db_conn *c, void *arg)
 {
-	const struct putting *p = arg;
+	struct putting *p = arg;
 	const struct agent_text_value *t = p->r->texts;
+	char was[STATE_MAX];
+	bool known, change;
 	enum err e;
 
-	if ((e = admit(c, p)) != ERR_OK)
+	if ((e = admit(c, p)) != ERR_OK ||
+	    (e = former_state(c, p, was, &known)) != ERR_OK ||
+	    (e = queues_change(c, p, &change)) != ERR_OK)
 		return e;
 	e = db_exec(c, NULL, sql[SQL_PUT], "tsssssssi", p->name,
 	    t[AGENT_STATE].p, t[AGENT_STATE].len, t[AGENT_COMMENT].p,
@@ -262,15 +339,22 @@ put_change(struct db_conn *c, void *arg)
 	    t[AGENT_LOCATION].p, t[AGENT_LOCATION].len,
 	    t[AGENT_PROVISION_TYPE].p, t[AGENT_PROVISION_TYPE].len,
 	    p->r->queues.p, p->r->queues.len, p->now);
-	if (e == ERR_OK)
+	if (e == ERR_OK && change)
 		e = put_queues(c, p);
 	/* To say that it works on a job is a sign of the job's start. */
 	if (e == ERR_OK && t[AGENT_JOB_ID].len > 0)
-		e = secret_spend(c, t[AGENT_JOB_ID].p);
+		e = handout_sign(c, t[AGENT_JOB_ID].p, NULL);
+	/* Of another's job it may say what it likes. */
+	if (e == ERR_NOTFOUND)
+		e = ERR_OK;
+	if (e == ERR_OK)
+		e = note_state(c, p, was, known);
 	return e == ERR_OK ? put_log(c, p) : e;
 }
 
-/* Whether the store says all of it already. */
+/* Whether the store says all of it already, and when it was said stands there well
+ * enough: not ahead of the clock, and not so long ago that the agent could soon be
+ * forgotten if the map of times were lost. */
 static enum err
 is_same(struct svc *s, const struct putting *p, bool *same)
 {
@@ -279,13 +363,14 @@ is_same(struct svc *s, const struct putting *p, bool *same)
 	struct db_stmt *st;
 	enum err e;
 
-	e = db_query(c, &st, sql[SQL_SAME], "tsssssss", p->name,
+	e = db_query(c, &st, sql[SQL_SAME], "tsssssssii", p->name,
 	    t[AGENT_STATE].p, t[AGENT_STATE].len, t[AGENT_COMMENT].p,
 	    t[AGENT_COMMENT].len, t[AGENT_IDENTIFIER].p,
 	    t[AGENT_IDENTIFIER].len, t[AGENT_JOB_ID].p, t[AGENT_JOB_ID].len,
 	    t[AGENT_LOCATION].p, t[AGENT_LOCATION].len,
 	    t[AGENT_PROVISION_TYPE].p, t[AGENT_PROVISION_TYPE].len,
-	    p->r->queues.p, p->r->queues.len);
+	    p->r->queues.p, p->r->queues.len, seen_fresh(p->now, p->max_age),
+	    p->now + SEEN_AHEAD_MS);
 	*same = e == ERR_OK;
 	if (e == ERR_OK)
 		db_end(st);
@@ -318,18 +403,20 @@ agent_put(struct svc *s, const char *name, const struct agent_report *r)
 	    .r = r,
 	    .now = clock_now_ms(),
 	    .max = conf_int(s->conf, CONF_MAX_AGENTS),
+	    .max_age = conf_int(s->conf, CONF_AGENT_MAX_AGE) * 1000,
 	};
 	bool same = false;
 	enum err e = ERR_OK;
 
-	if (r->n_log == 0 && (e = is_same(s, &p, &same)) != ERR_OK)
+	if (s->seen != NULL && r->n_log == 0 &&
+	    (e = is_same(s, &p, &same)) != ERR_OK)
 		return e;
 	if (!same)
 		e = db_write(s->db, put_change, &p);
 	/* Whoever hears it looks whether the agent is to stop. */
-	if (e == ERR_OK && !same && r->texts[AGENT_STATE].p != NULL)
+	if (e == ERR_OK && p.new_state)
 		wake_say(s->wake, WAKE_AGENT, name);
-	if (e == ERR_OK && s->seen != NULL)
+	if (e == ERR_OK)
 		seen_note(s->seen, SEEN_AGENT, name, p.now);
 	return e;
 }
@@ -340,6 +427,7 @@ agent_put(struct svc *s, const char *name, const struct agent_report *r)
 struct walking {
 	struct svc *s;
 	char after[NAME_LEN_MAX + 1];
+	int64_t now;
 	int64_t before; /* who was heard of since is left alone */
 	int64_t n; /* rows looked at */
 };
@@ -359,7 +447,7 @@ note_change(struct db_conn *c, void *arg)
 		w->n++;
 		(void)snprintf(
 		    w->after, sizeof(w->after), "%s", db_text(s, 0, NULL));
-		last = seen_last(w->s->seen, SEEN_AGENT, w->after);
+		last = seen_last(w->s->seen, SEEN_AGENT, w->after, w->now);
 		if (last > db_int(s, 1))
 			e2 = db_exec(
 			    c, NULL, sql[SQL_SEEN], "ti", w->after, last);
@@ -383,7 +471,8 @@ forget_change(struct db_conn *c, void *arg)
 		w->n++;
 		(void)snprintf(
 		    w->after, sizeof(w->after), "%s", db_text(s, 0, NULL));
-		if (seen_last(w->s->seen, SEEN_AGENT, w->after) >= w->before)
+		if (seen_last(w->s->seen, SEEN_AGENT, w->after, w->now) >=
+		    w->before)
 			continue;
 		log_info("the agent %s is forgotten: it has said nothing "
 			 "for AGENT_MAX_AGE",
@@ -396,11 +485,12 @@ forget_change(struct db_conn *c, void *arg)
 }
 
 static enum err
-walk(struct svc *s, db_change change, int64_t before)
+walk(struct svc *s, db_change change, int64_t age)
 {
-	struct walking w = {.s = s, .before = before};
+	struct walking w = {.s = s, .now = clock_now_ms()};
 	enum err e;
 
+	w.before = w.now - age * 1000;
 	do
 		e = db_write(s->db, change, &w);
 	while (e == ERR_OK && w.n == BATCH);
@@ -420,5 +510,5 @@ agent_forget_silent(struct svc *s)
 
 	if (age == 0)
 		return ERR_OK;
-	return walk(s, forget_change, clock_now_ms() - age * 1000);
+	return walk(s, forget_change, age);
 }

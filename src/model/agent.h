@@ -7,6 +7,7 @@
 #include "err.h"
 #include "faults.h"
 #include "js.h"
+#include "queue.h"
 #include "svc.h"
 
 /* What agents tell of themselves. */
@@ -54,9 +55,9 @@ enum err agent_is_off(struct svc *s, const char *name, bool *off)
 enum err agent_read(struct svc *s, struct arena *a, const char *name,
     const char **json, size_t *len) __attribute__((warn_unused_result));
 
-/* All agents by name, a JSON list. */
-enum err agent_list(struct svc *s, struct arena *a, const char **json,
-    size_t *len) __attribute__((warn_unused_result));
+/* Append the next page of all agents by name to b, elements of a JSON list. */
+enum err agent_list_page(struct svc *s, struct name_page *p, struct buf *b)
+    __attribute__((warn_unused_result));
 
 /* The agents that list the queue, as JSON of the fields that everybody may see.
  * ERR_NOTFOUND: none does. */

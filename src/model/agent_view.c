@@ -5,26 +5,23 @@
 #include "agent.h"
 #include "clock.h"
 
-enum { SQL_ONE, SQL_ALL, SQL_ON_QUEUE, SQL_OWNERS_ONE, SQL_OWNERS_ALL };
+enum { SQL_ONE, SQL_AFTER, SQL_ON_QUEUE, SQL_OWNERS };
 
 /* In this order; the first N_TEXTS are texts. */
 #define COLUMNS                                                                \
 	"SELECT name, comment, identifier, job_id, location, provision_type, " \
 	"state, streak_type, queues, streak_count, updated_at FROM agent "
 
-/* Who owns the restricted queues that agents list. */
-#define OWNERS                                                                 \
-	"SELECT a.agent, a.queue, c.client FROM agent_queue a "                \
-	"JOIN queue q ON q.name = a.queue AND q.restricted = 1 "               \
-	"JOIN client_queue c ON c.queue = a.queue "
-
 static const char *const sql[] = {
     [SQL_ONE] = COLUMNS "WHERE name = $1",
-    [SQL_ALL] = COLUMNS "ORDER BY name",
+    [SQL_AFTER] = COLUMNS "WHERE name > $1 ORDER BY name",
     [SQL_ON_QUEUE] = COLUMNS "WHERE name IN (SELECT agent FROM agent_queue "
 			     "WHERE queue = $1) ORDER BY name",
-    [SQL_OWNERS_ONE] = OWNERS "WHERE a.agent = $1 ORDER BY a.queue, c.client",
-    [SQL_OWNERS_ALL] = OWNERS "ORDER BY a.agent, a.queue, c.client",
+    /* Who owns the restricted queues that the agent lists. */
+    [SQL_OWNERS] = "SELECT a.queue, c.client FROM agent_queue a "
+		   "JOIN queue q ON q.name = a.queue AND q.restricted = 1 "
+		   "JOIN client_queue c ON c.queue = a.queue "
+		   "WHERE a.agent = $1 ORDER BY a.queue, c.client",
 };
 
 static const struct {
@@ -77,45 +74,45 @@ put_texts(struct buf *b, struct db_stmt *s, enum view view)
 	}
 }
 
-/* "restricted_to" of the agent called name; owners, or NULL after the last, goes on to
- * the rows of the next agent. */
+/* "restricted_to" of the agent. */
 static enum err
-put_owners(struct buf *b, const char *name, struct db_stmt **owners)
+put_owners(struct buf *b, struct db_conn *c, const char *agent)
 {
 	const char *p, *queue = NULL;
+	struct db_stmt *s;
 	size_t len;
-	enum err e = ERR_OK;
+	enum err e;
 
 	buf_str(b, ",\"restricted_to\":{");
-	while (
-	    *owners != NULL && strcmp(db_text(*owners, 0, NULL), name) <= 0) {
-		p = db_text(*owners, 1, &len);
+	for (e = db_query(c, &s, sql[SQL_OWNERS], "t", agent); e == ERR_OK;
+	     e = db_next(s)) {
+		p = db_text(s, 0, &len);
 		if (queue == NULL || strcmp(queue, p) != 0) {
 			buf_str(b, queue != NULL ? "]," : "");
 			js_put_string(b, p, len);
 			buf_str(b, ":[");
-			if ((queue = arena_dup(b->arena, p, len)) == NULL)
-				return ERR_NOMEM;
+			if ((queue = arena_dup(b->arena, p, len)) == NULL) {
+				e = ERR_NOMEM;
+				break;
+			}
 		} else {
 			buf_char(b, ',');
 		}
-		p = db_text(*owners, 2, &len);
+		p = db_text(s, 1, &len);
 		js_put_string(b, p, len);
-		if ((e = db_next(*owners)) == ERR_OK)
-			continue;
-		db_end(*owners);
-		*owners = NULL;
 	}
+	if (s != NULL)
+		db_end(s);
 	buf_str(b, queue != NULL ? "]}" : "}");
 	return e == ERR_NOTFOUND ? ERR_OK : e;
 }
 
 static enum err
-put_agent(struct svc *svc, struct buf *b, struct db_stmt *s, enum view view,
-    struct db_stmt **owners)
+put_agent(struct svc *svc, struct db_conn *c, struct buf *b, struct db_stmt *s,
+    enum view view)
 {
 	const char *name = db_text(s, 0, NULL);
-	int64_t at = db_int(s, UPDATED), seen = 0;
+	int64_t at = db_int(s, UPDATED), seen;
 	char time[CLOCK_TEXT_LEN];
 	enum err e;
 
@@ -123,23 +120,11 @@ put_agent(struct svc *svc, struct buf *b, struct db_stmt *s, enum view view,
 	if (!db_is_null(s, STREAK))
 		buf_printf(b, ",\"provision_streak_count\":%lld",
 		    (long long)db_int(s, STREAK));
-	e = put_owners(b, name, owners);
-	if (svc->seen != NULL)
-		seen = seen_last(svc->seen, SEEN_AGENT, name);
+	e = put_owners(b, c, name);
+	seen = seen_last(svc->seen, SEEN_AGENT, name, clock_now_ms());
 	clock_text(seen > at ? seen : at, time);
 	buf_printf(b, ",\"updated_at\":\"%s\"}", time);
 	return e;
-}
-
-/* The first row of owners, or NULL. */
-static enum err
-find_owners(struct db_conn *c, struct db_stmt **owners, const char *name)
-{
-	enum err e;
-
-	e = name != NULL ? db_query(c, owners, sql[SQL_OWNERS_ONE], "t", name)
-			 : db_query(c, owners, sql[SQL_OWNERS_ALL], "");
-	return e == ERR_NOTFOUND ? ERR_OK : e;
 }
 
 static enum err
@@ -156,49 +141,38 @@ agent_read(struct svc *s, struct arena *a, const char *name, const char **json,
     size_t *len)
 {
 	struct db_conn *c = db_read(s->db);
-	struct db_stmt *st = NULL, *owners = NULL;
+	struct db_stmt *st;
 	struct buf b;
 	enum err e;
 
 	buf_init(&b, a, 512);
 	e = db_query(c, &st, sql[SQL_ONE], "t", name);
-	if (e == ERR_OK && (e = find_owners(c, &owners, name)) == ERR_OK)
-		e = put_agent(s, &b, st, VIEW_ONE, &owners);
-	if (owners != NULL)
-		db_end(owners);
-	if (st != NULL)
+	if (e == ERR_OK) {
+		e = put_agent(s, c, &b, st, VIEW_ONE);
 		db_end(st);
+	}
 	db_read_end(s->db, c);
 	return finish(&b, e, json, len);
 }
 
 enum err
-agent_list(struct svc *s, struct arena *a, const char **json, size_t *len)
+agent_list_page(struct svc *s, struct name_page *p, struct buf *b)
 {
 	struct db_conn *c = db_read(s->db);
-	struct db_stmt *st = NULL, *owners = NULL;
-	struct buf b;
+	struct db_stmt *st;
 	enum err e;
 
-	buf_init(&b, a, 4096);
-	buf_char(&b, '[');
-	e = find_owners(c, &owners, NULL);
-	if (e == ERR_OK)
-		e = db_query(c, &st, sql[SQL_ALL], "");
-	while (e == ERR_OK) {
-		if (b.len > 1)
-			buf_char(&b, ',');
-		e = put_agent(s, &b, st, VIEW_LISTED, &owners);
+	e = db_query(c, &st, sql[SQL_AFTER], "t", p->after);
+	while (e == ERR_OK && b->len < NAME_PAGE_BYTES) {
+		name_page_add(p, b, db_text(st, 0, NULL));
+		e = put_agent(s, c, b, st, VIEW_LISTED);
 		if (e == ERR_OK)
 			e = db_next(st);
 	}
-	if (owners != NULL)
-		db_end(owners);
 	if (st != NULL)
 		db_end(st);
 	db_read_end(s->db, c);
-	buf_char(&b, ']');
-	return finish(&b, e == ERR_NOTFOUND ? ERR_OK : e, json, len);
+	return name_page_end(p, b, e);
 }
 
 enum err

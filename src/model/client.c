@@ -8,6 +8,7 @@
 #include "auth.h"
 #include "bcrypt.h"
 #include "clock.h"
+#include "journal.h"
 #include "queue.h"
 
 enum {
@@ -17,7 +18,8 @@ enum {
 	SQL_ADD,
 	SQL_CHANGE,
 	SQL_REMOVE,
-	SQL_REMOVE_SECRETS
+	SQL_REMOVE_SECRETS,
+	SQL_DISOWN_JOBS
 };
 
 /* A row for each queue that the client owns, one without a queue if it owns none. */
@@ -42,6 +44,8 @@ static const char *const sql[] = {
 		   "email = coalesce($6, email) WHERE id = $1",
     [SQL_REMOVE] = "DELETE FROM client WHERE id = $1",
     [SQL_REMOVE_SECRETS] = "DELETE FROM secret WHERE client = $1",
+    [SQL_DISOWN_JOBS] = "UPDATE job SET client_id = '' "
+			"WHERE client_id = $1 AND ended_at IS NULL",
 };
 
 /* As in a record, where a name that nobody knows stands for the default. */
@@ -65,12 +69,23 @@ client_id_fault(const char *id)
 	return name_fault(id, strlen(id));
 }
 
+/* Of valid UTF-8. */
+static size_t
+characters(const char *s, size_t len)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < len; i++)
+		n += ((unsigned char)s[i] & 0xc0) != 0x80;
+	return n;
+}
+
 const char *
 client_secret_fault(const char *secret, size_t len)
 {
 	if (memchr(secret, '\0', len) != NULL)
 		return "Must not contain NUL.";
-	if (len < BCRYPT_SECRET_MIN)
+	if (characters(secret, len) < BCRYPT_SECRET_MIN)
 		return "Shorter than minimum length 15.";
 	return len > BCRYPT_SECRET_MAX ? "Longer than maximum length 72."
 				       : NULL;
@@ -248,6 +263,28 @@ judge(struct db_conn *c, struct putting *p)
 	return ERR_OK;
 }
 
+/* The journal has which permissions were set, and the role; never a secret. */
+static enum err
+note_change(struct db_conn *c, const struct putting *p)
+{
+	const struct client_change *ch = p->ch;
+	const struct journal_item set[] = {
+	    {"role", ch->role != 0 ? auth_role_name(ch->role) : NULL, 0},
+	    {"max_priority", ch->max_priority, 0},
+	    {"max_reservation_time", ch->max_reservation_time, 0},
+	    {"secret", ch->secret != NULL ? "new" : NULL, 0},
+	};
+	struct journal_item items[sizeof(set) / sizeof(set[0])];
+	size_t i, n = 0;
+
+	for (i = 0; i < sizeof(set) / sizeof(set[0]); i++)
+		if (set[i].text != NULL)
+			items[n++] = set[i];
+	return journal_add(c,
+	    p->verdict == CLIENT_CREATED ? "client.created" : "client.updated",
+	    p->id, items, n);
+}
+
 static enum err
 put(struct db_conn *c, void *arg)
 {
@@ -257,16 +294,21 @@ put(struct db_conn *c, void *arg)
 
 	if ((e = judge(c, p)) != ERR_OK)
 		return e;
+	if (p->verdict == CLIENT_CREATED &&
+	    (e = client_disown(c, p->id)) != ERR_OK)
+		return e;
 	if (p->verdict == CLIENT_CREATED)
-		return db_exec(c, NULL, sql[SQL_ADD], "tttttti", p->id, p->hash,
+		e = db_exec(c, NULL, sql[SQL_ADD], "tttttti", p->id, p->hash,
 		    auth_role_name(ch->role != 0 ? ch->role : ROLE_CONTRIBUTOR),
 		    ch->max_priority, ch->max_reservation_time, ch->email,
 		    clock_now_ms());
-	if (p->verdict == CLIENT_UPDATED)
-		return db_exec(c, NULL, sql[SQL_CHANGE], "tttttt", p->id,
-		    p->hash, ch->role != 0 ? auth_role_name(ch->role) : NULL,
+	else if (p->verdict == CLIENT_UPDATED)
+		e = db_exec(c, NULL, sql[SQL_CHANGE], "tttttt", p->id, p->hash,
+		    ch->role != 0 ? auth_role_name(ch->role) : NULL,
 		    ch->max_priority, ch->max_reservation_time, ch->email);
-	return ERR_OK;
+	else
+		return ERR_OK;
+	return e == ERR_OK ? note_change(c, p) : e;
 }
 
 static enum err
@@ -311,17 +353,28 @@ client_put(struct svc *s, const char *id, const struct client_change *ch,
 }
 
 enum err
+client_disown(struct db_conn *c, const char *id)
+{
+	enum err e = db_exec(c, NULL, sql[SQL_REMOVE_SECRETS], "t", id);
+
+	return e == ERR_OK ? db_exec(c, NULL, sql[SQL_DISOWN_JOBS], "t", id)
+			   : e;
+}
+
+enum err
 client_erase(struct db_conn *c, const char *id)
 {
 	int64_t n = 0;
 	enum err e;
 
-	if ((e = db_exec(c, NULL, sql[SQL_REMOVE_SECRETS], "t", id)) != ERR_OK)
+	if ((e = client_disown(c, id)) != ERR_OK)
 		return e;
 	/* Tokens and owned queues go with the row (ON DELETE CASCADE). */
 	if ((e = db_exec(c, &n, sql[SQL_REMOVE], "t", id)) != ERR_OK)
 		return e;
-	return n > 0 ? ERR_OK : ERR_NOTFOUND;
+	if (n == 0)
+		return ERR_NOTFOUND;
+	return journal_add(c, "client.removed", id, NULL, 0);
 }
 
 static enum err

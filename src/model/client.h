@@ -74,6 +74,12 @@ enum err client_remove(struct svc *s, const char *id)
 enum err client_erase(struct db_conn *c, const char *id)
     __attribute__((warn_unused_result));
 
+/* In a change, for a name that nobody has or will have: secrets under it go, and jobs that
+ * have not ended are told none of whoever has it next.  A token of a client that was
+ * removed may have left some. */
+enum err client_disown(struct db_conn *c, const char *id)
+    __attribute__((warn_unused_result));
+
 /* What is wrong with id as that of a new client, a sentence; NULL: nothing. */
 const char *client_id_fault(const char *id);
 /* Likewise of the len bytes of a secret, in the words of a field's fault. */

@@ -13,7 +13,7 @@
 enum err eligible_queues(struct svc *s, const char *const *queues, size_t n,
     bool *waits) __attribute__((warn_unused_result));
 
-/* Who asks for a job, by the rules of job_take(). */
+/* Who asks for a job, by the rules of handout_take(). */
 struct eligible_asker {
 	const char *agent;
 	bool verified; /* by a token */

@@ -10,21 +10,20 @@
 
 #include "clock.h"
 #include "joblog.h"
+#include "journal.h"
 #include "outbox.h"
 #include "queue.h"
 #include "secret.h"
-#include "wait.h"
 
 enum {
 	SQL_SAME_ID,
 	SQL_DELETE,
 	SQL_INSERT,
+	SQL_SAME_KEY,
 	SQL_EXCLUDE,
 	SQL_TAG,
 	SQL_AGENTS,
 	SQL_READ,
-	SQL_BEST,
-	SQL_TAKE,
 	SQL_CANCEL
 };
 
@@ -34,8 +33,10 @@ static const char *const sql[] = {
     [SQL_INSERT] =
 	"INSERT INTO job (id, queue, priority, state, seed, ready, "
 	"attachments, body, created_at, result_file, client_id, "
-	"secrets, publish_at) VALUES "
-	"($1, $2, $3, 'waiting', $4, $5, $6, $7, $8, 0, $9, $10, $11)",
+	"secrets, publish_at, deadline_at, submit_key, submit_hash) VALUES "
+	"($1, $2, $3, 'waiting', $4, $5, $6, $7, $8, 0, $9, $10, "
+	"nullif($11, 0), nullif($12, 0), $13, $14)",
+    [SQL_SAME_KEY] = "SELECT id, submit_hash FROM job WHERE submit_key = $1",
     [SQL_EXCLUDE] = "INSERT INTO job_exclude (job, agent) "
 		    "SELECT seq, $2 FROM job WHERE id = $1 "
 		    "ON CONFLICT DO NOTHING",
@@ -44,19 +45,10 @@ static const char *const sql[] = {
     [SQL_AGENTS] = "SELECT agent FROM agent_queue WHERE queue = $1",
     [SQL_READ] = "SELECT state, body, attachments, started_at, seed FROM job "
 		 "WHERE id = $1",
-    [SQL_BEST] = "SELECT seq, priority FROM job "
-		 "WHERE state = 'waiting' AND ready = 1 AND queue = $1 "
-		 "AND ($3 OR secrets = 0) "
-		 "AND NOT EXISTS (SELECT 1 FROM job_exclude "
-		 "WHERE job_exclude.job = job.seq AND agent = $2) "
-		 "ORDER BY priority DESC, seq LIMIT 1",
-    [SQL_TAKE] = "UPDATE job SET state = 'running', agent = $2, "
-		 "started_at = $3, seed = 0 "
-		 "WHERE seq = $1 AND state = 'waiting' "
-		 "RETURNING id, body, attachments, client_id, queue, "
-		 "created_at",
-    [SQL_CANCEL] = "UPDATE job SET state = 'cancelled', ended_at = $2, "
-		   "seed = 0 WHERE id = $1 AND ended_at IS NULL",
+    [SQL_CANCEL] =
+	"UPDATE job SET state = 'cancelled', ended_at = $2, late = 0, "
+	"seed = 0, reason = 'cancelled' "
+	"WHERE id = $1 AND (ended_at IS NULL OR late = 1)",
 };
 
 struct submission {
@@ -67,6 +59,7 @@ struct submission {
 	int64_t max_queues;
 	enum job_verdict verdict;
 	bool repeated;
+	struct id *first; /* the job of the first submission under the key */
 };
 
 /* Somebody may take the job: an agent on the queue that is not excluded. Agents
@@ -129,19 +122,49 @@ same_id(struct db_conn *c, struct submission *sub)
 	return e == ERR_OK ? joblog_forget(c, &job->id) : e;
 }
 
+/* What another submission under this key means: the same content repeats it. */
+static enum err
+same_key(struct db_conn *c, struct submission *sub)
+{
+	const struct job_new *job = sub->job;
+	struct db_stmt *s;
+	const char *id;
+	size_t len;
+	enum err e;
+
+	if (job->submit_key == NULL)
+		return ERR_OK;
+	e = db_query(c, &s, sql[SQL_SAME_KEY], "t", job->submit_key);
+	if (e != ERR_OK)
+		return e == ERR_NOTFOUND ? ERR_OK : e;
+	id = db_text(s, 0, &len);
+	sub->repeated = strcmp(db_text(s, 1, NULL), job->submit_hash) == 0;
+	if (sub->repeated)
+		(void)id_parse(id, len, sub->first);
+	db_end(s);
+	if (sub->repeated)
+		return ERR_OK;
+	sub->verdict = JOB_KEY_TAKEN;
+	return ERR_CONFLICT;
+}
+
 static enum err
 insert(struct db_conn *c, const struct submission *sub)
 {
 	const struct job_new *job = sub->job;
-	bool publish = sub->publish_at != 0 && !job->attachments;
+	int64_t publish_at = job->attachments ? 0 : sub->publish_at;
+	int64_t deadline = job->queue_timeout_s > 0
+			       ? sub->now + job->queue_timeout_s * 1000
+			       : 0;
 	size_t i;
 	enum err e;
 
-	e = db_exec(c, NULL, sql[SQL_INSERT],
-	    publish ? "ttiiitsitii" : "ttiiitsitin", job->id.text, job->queue,
-	    job->priority, (int64_t)job->seed, (int64_t)!job->attachments,
-	    job->attachments ? "waiting" : NULL, job->body, job->body_len,
-	    sub->now, sub->client_id, (int64_t)job->secrets, sub->publish_at);
+	e = db_exec(c, NULL, sql[SQL_INSERT], "ttiiitsitiiitt", job->id.text,
+	    job->queue, job->priority, (int64_t)job->seed,
+	    (int64_t)!job->attachments, job->attachments ? "waiting" : NULL,
+	    job->body, job->body_len, sub->now, sub->client_id,
+	    (int64_t)job->secrets, publish_at, deadline, job->submit_key,
+	    job->submit_hash);
 	for (i = 0; i < job->n_exclude && e == ERR_OK; i++)
 		e = db_exec(c, NULL, sql[SQL_EXCLUDE], "tt", job->id.text,
 		    job->exclude[i]);
@@ -155,14 +178,24 @@ static enum err
 submit_change(struct db_conn *c, void *arg)
 {
 	struct submission *sub = arg;
+	const struct journal_item items[] = {
+	    {"queue", sub->job->queue, 0},
+	    {"priority", NULL, sub->job->priority},
+	};
 	enum err e;
 
+	if ((e = same_key(c, sub)) != ERR_OK || sub->repeated)
+		return e;
 	if ((e = same_id(c, sub)) != ERR_OK || sub->repeated)
 		return e;
 	e = queue_know(c, sub->job->queue, sub->max_queues, sub->now);
 	if (e == ERR_LIMIT)
 		sub->verdict = JOB_TOO_MANY_QUEUES;
-	return e == ERR_OK ? insert(c, sub) : e;
+	if (e == ERR_OK)
+		e = insert(c, sub);
+	return e == ERR_OK ? journal_add(c, "job.submitted", sub->job->id.text,
+				 items, 2)
+			   : e;
 }
 
 /* The secrets that a job names are the submitter's own, and must be there. */
@@ -257,6 +290,20 @@ may_submit(struct svc *s, struct arena *a, const struct job_new *job,
 	return may_reserve(a, job, caller);
 }
 
+static enum err
+look_for_key(struct svc *s, struct submission *sub)
+{
+	struct db_conn *c;
+	enum err e;
+
+	if (sub->job->submit_key == NULL)
+		return ERR_OK;
+	c = db_read(s->db);
+	e = same_key(c, sub);
+	db_read_end(s->db, c);
+	return e;
+}
+
 enum job_verdict
 job_submit(struct svc *s, struct arena *a, const struct job_new *job,
     const struct auth_caller *caller, const char *request_id,
@@ -276,6 +323,12 @@ job_submit(struct svc *s, struct arena *a, const struct job_new *job,
 	};
 
 	*more = (struct job_refusal){.failure = ERR_OK};
+	sub.first = &more->first;
+	/* A repetition gets its answer whatever has changed meanwhile. */
+	if ((more->failure = look_for_key(s, &sub)) != ERR_OK)
+		return sub.verdict != JOB_OK ? sub.verdict : JOB_FAILED;
+	if (sub.repeated)
+		return JOB_OK;
 	sub.verdict = may_submit(s, a, job, caller, more);
 	if (sub.verdict != JOB_OK)
 		return sub.verdict;
@@ -335,111 +388,6 @@ job_read(struct svc *s, struct arena *a, const struct id *id, struct job *out)
 	return e;
 }
 
-struct taking {
-	struct arena *arena;
-	const char *const *queues;
-	size_t n;
-	const char *agent;
-	bool verified;
-	int64_t now;
-	struct job *out;
-};
-
-/* The best of all queues, one index look-up for each.  ERR_NOTFOUND: none. */
-static enum err
-best(struct db_conn *c, const struct taking *t, int64_t *seq)
-{
-	int64_t priority = 0, p, n;
-	struct db_stmt *s;
-	bool found = false, restricted = false;
-	size_t i;
-	enum err e;
-
-	for (i = 0; i < t->n; i++) {
-		e = db_query(c, &s, sql[SQL_BEST], "tti", t->queues[i],
-		    t->agent, (int64_t)t->verified);
-		if (e == ERR_OK && !t->verified) {
-			e = queue_is_restricted(c, t->queues[i], &restricted);
-			if (e != ERR_OK || restricted)
-				db_end(s);
-			if (e == ERR_OK && restricted)
-				continue;
-		}
-		if (e == ERR_NOTFOUND)
-			continue;
-		if (e != ERR_OK)
-			return e;
-		n = db_int(s, 0);
-		p = db_int(s, 1);
-		db_end(s);
-		if (!found || p > priority || (p == priority && n < *seq)) {
-			priority = p;
-			*seq = n;
-		}
-		found = true;
-	}
-	return found ? ERR_OK : ERR_NOTFOUND;
-}
-
-static enum err
-take_change(struct db_conn *c, void *arg)
-{
-	struct taking *t = arg;
-	struct job *out = t->out;
-	struct db_stmt *s;
-	const char *text, *queue;
-	bool failed = false;
-	int64_t seq, waited;
-	size_t len;
-	enum err e;
-
-	if ((e = best(c, t, &seq)) != ERR_OK)
-		return e;
-	e = db_query(c, &s, sql[SQL_TAKE], "iti", seq, t->agent, t->now);
-	if (e != ERR_OK)
-		return e;
-	*out = (struct job){.state = JOB_RUNNING, .started_at = t->now};
-	text = db_text(s, 0, &len);
-	(void)id_parse(text, len, &out->id);
-	out->body = copy(t->arena, s, 1, &out->body_len, &failed);
-	out->attachments = copy(t->arena, s, 2, NULL, &failed);
-	out->client_id = copy(t->arena, s, 3, NULL, &failed);
-	queue = copy(t->arena, s, 4, NULL, &failed);
-	waited = t->now - db_int(s, 5);
-	while (e == ERR_OK)
-		e = db_next(s);
-	db_end(s);
-	if (failed)
-		return ERR_NOMEM;
-	if (e != ERR_NOTFOUND)
-		return e;
-	return wait_note(c, queue, waited > 0 ? waited / 1000 : 0);
-}
-
-enum err
-job_take(struct svc *s, struct arena *a, const char *const *queues, size_t n,
-    const char *agent, bool verified, struct job *out)
-{
-	struct taking t = {
-	    .arena = a,
-	    .queues = queues,
-	    .n = n,
-	    .agent = agent,
-	    .verified = verified,
-	    .now = clock_now_ms(),
-	    .out = out,
-	};
-	struct db_conn *c;
-	int64_t seq;
-	enum err e;
-
-	/* Most polls find nothing: look before taking a turn at the writer. */
-	c = db_read(s->db);
-	e = best(c, &t, &seq);
-	db_read_end(s->db, c);
-	return e == ERR_OK ? db_write(s->db, take_change, &t) : e;
-}
-
 struct cancelling {
 	const struct id *id;
 	int64_t now;
@@ -455,7 +403,11 @@ cancel_change(struct db_conn *c, void *arg)
 	e = db_exec(c, &n, sql[SQL_CANCEL], "ti", x->id->text, x->now);
 	if (e == ERR_OK && n == 0)
 		e = ERR_CONFLICT;
-	return e == ERR_OK ? secret_spend(c, x->id->text) : e;
+	if (e == ERR_OK)
+		e = secret_spend(c, x->id->text);
+	return e == ERR_OK
+		   ? journal_add(c, "job.cancelled", x->id->text, NULL, 0)
+		   : e;
 }
 
 enum err

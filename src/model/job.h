@@ -33,6 +33,11 @@ struct job_new {
 	const char *queue;
 	int64_t priority;
 	int64_t reserve_s; /* seconds of reservation asked for */
+	int64_t
+	    queue_timeout_s; /* to be taken by then, or it ends; 0: no such time */
+	const char
+	    *submit_key; /* tells this submission from all others; NULL: none */
+	const char *submit_hash; /* tells its content, where there is a key */
 	bool seed; /* without a token and without any "…_data" section */
 	bool secrets; /* test_data.secrets is there */
 	const char **secret_paths; /* distinct paths in it, sorted */
@@ -61,6 +66,7 @@ enum job_verdict {
 	JOB_NEEDS_LOGIN_RESERVE,
 	JOB_NOT_THIS_RESERVE,
 	JOB_ID_TAKEN, /* by an unfinished job of other content */
+	JOB_KEY_TAKEN, /* the key came with other content before */
 	JOB_TOO_MANY_QUEUES
 };
 
@@ -74,6 +80,9 @@ enum job_verdict {
 struct job_refusal {
 	enum err failure; /* of JOB_FAILED */
 	const char *missing; /* of JOB_NO_SUCH_SECRETS: paths, joined by ", " */
+	struct id
+	    first; /* of JOB_OK: the job of a former submission under this key; else
+			    "" */
 };
 enum job_verdict job_submit(struct svc *s, struct arena *a,
     const struct job_new *job, const struct auth_caller *caller,
@@ -87,7 +96,8 @@ struct job {
 	const char *body;
 	size_t body_len;
 	const char *attachments; /* NULL: none */
-	const char *client_id; /* whose secrets it names; NULL: none */
+	const char *client_id; /* whose secrets it names; NULL: none; "": a
+				  client's that was removed */
 	int64_t started_at;
 	bool seed; /* of job_read() alone */
 };
@@ -95,16 +105,6 @@ struct job {
 /* ERR_NOTFOUND if there is no such job. */
 enum err job_read(struct svc *s, struct arena *a, const struct id *id,
     struct job *out) __attribute__((warn_unused_result));
-
-/*
- * Give agent the best waiting job of the n queues: the highest priority, then
- * the oldest; not one that excludes it, nor one whose attachments are missing, nor,
- * unless a token has verified the agent, one that names secrets or is on a restricted
- * queue.  The job is running from then on, durably.  ERR_NOTFOUND: there is none.
- */
-enum err job_take(struct svc *s, struct arena *a, const char *const *queues,
-    size_t n, const char *agent, bool verified, struct job *out)
-    __attribute__((warn_unused_result));
 
 /* ERR_CONFLICT if there is no such job or it has ended. */
 enum err job_cancel(struct svc *s, const struct id *id)

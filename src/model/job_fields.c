@@ -6,6 +6,7 @@
 
 #include "job_fields.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "address.h"
@@ -16,6 +17,7 @@
 #include "shape.h"
 
 #define STRINGS_MAX 1000
+#define QUEUE_TIMEOUT_MAX_S 315360000
 
 #define NEEDED .required = true
 #define SECRETS FIELD("secrets", job_secrets_read)
@@ -72,6 +74,30 @@ ssh_key_check(const char *s, size_t len)
 	    !address_has_space(s + 3, len - 3))
 		return NULL;
 	return "String does not match expected pattern.";
+}
+
+static const char *
+queue_timeout_fault(int64_t s)
+{
+	return s < 1 || s > QUEUE_TIMEOUT_MAX_S
+		   ? "Must be greater than or equal to 1 and less than or "
+		     "equal "
+		     "to 315360000."
+		   : NULL;
+}
+
+static bool
+read_queue_timeout(struct shaping *s, const struct shape_field *field,
+    const struct js_member *m, const struct fault_path *at)
+{
+	const char *why;
+	int64_t seconds;
+
+	if (!shape_int(s, field, m, at))
+		return false;
+	seconds = strtoll(m->value.p + (m->kind == JS_STRING), NULL, 10);
+	why = queue_timeout_fault(seconds);
+	return why == NULL || shape_fault(s, at, why);
 }
 
 /* Open mode looks into a provisioning that is an object, for its attachments. */
@@ -141,6 +167,7 @@ static const struct shape_field strict_fields[] = {
     FIELD("allocation_timeout", shape_int),
     FIELD("debug", shape_bool),
     FIELD("job_status_webhook", shape_string),
+    FIELD("queue_timeout", read_queue_timeout),
     FIELD("provision_data", provision_read),
     FIELD("firmware_update_data", shape_any_object),
     FIELD("allocate_data", shape_any_object),
@@ -195,6 +222,11 @@ take_fields(struct js_doc *doc, struct job_new *job)
 		return ERR_NOMEM;
 	if ((m = js_find(doc, "job_priority")) != NULL)
 		(void)field_int(doc, m, &job->priority);
+	/* In open mode it may be something else that is only passed along. */
+	if ((m = js_find(doc, "queue_timeout")) != NULL &&
+	    (field_int(doc, m, &job->queue_timeout_s) != NULL ||
+		queue_timeout_fault(job->queue_timeout_s) != NULL))
+		job->queue_timeout_s = 0;
 	e = take_list(doc, "tags", &job->tags, &job->n_tags);
 	return e == ERR_OK ? take_list(doc, "exclude_agents", &job->exclude,
 				 &job->n_exclude)

@@ -8,7 +8,7 @@
 #include "js.h"
 
 #define PAGE 500
-/* So many jobs that do not fit are passed over before the store is let go. */
+/* After so many look-ups the store is let go. */
 #define STEPS 5000
 
 enum {
@@ -27,7 +27,8 @@ static const char *const sql[] = {
 			  "ORDER BY seq LIMIT 1",
     [SQL_NEXT_OF_TAG] = "SELECT job FROM job_tag WHERE tag = $2 AND job > $1 "
 			"ORDER BY job LIMIT 1",
-    [SQL_ROW] = "SELECT id, state, created_at FROM job WHERE seq = $1",
+    [SQL_ROW] = "SELECT id, state, created_at, ended_at FROM job "
+		"WHERE seq = $1",
     [SQL_FIND] = "SELECT queue, priority, seq FROM job "
 		 "WHERE id = $1 AND state = 'waiting'",
     [SQL_BEFORE] = "SELECT count(*) FROM job WHERE state = 'waiting' "
@@ -36,14 +37,23 @@ static const char *const sql[] = {
 			 "AND queue = $1 AND priority = $2 AND seq < $3",
 };
 
+/* A page in the making. */
+struct walk {
+	struct db_conn *c;
+	struct job_list *l;
+	struct buf *b;
+	size_t steps; /* look-ups made */
+};
+
 static enum err
-one_int(struct db_conn *c, int64_t *out, const char *text, int64_t after,
+one_int(struct walk *w, int64_t *out, const char *text, int64_t after,
     const char *name)
 {
 	struct db_stmt *s;
 	enum err e;
 
-	e = db_query(c, &s, text, name != NULL ? "it" : "i", after, name);
+	w->steps++;
+	e = db_query(w->c, &s, text, name != NULL ? "it" : "i", after, name);
 	if (e == ERR_OK) {
 		*out = db_int(s, 0);
 		db_end(s);
@@ -51,63 +61,75 @@ one_int(struct db_conn *c, int64_t *out, const char *text, int64_t after,
 	return e;
 }
 
-/* The first job after *at that has one of the tags, or all of them. */
+/* The first job after *at that has one of the tags. */
 static enum err
-next_tagged(struct db_conn *c, const struct job_list *l, int64_t *at)
+next_of_any(struct walk *w, int64_t *at)
 {
-	int64_t from = *at, best = 0, next;
+	const struct job_list *l = w->l;
+	int64_t best = 0, next;
 	enum err e;
 	size_t i;
 
-	for (i = 0; i < l->n_tags;) {
-		e = one_int(c, &next, sql[SQL_NEXT_OF_TAG], from, l->tags[i]);
-		if (e == ERR_NOTFOUND && !l->all_tags) {
-			i++;
+	for (i = 0; i < l->n_tags; i++) {
+		e = one_int(w, &next, sql[SQL_NEXT_OF_TAG], *at, l->tags[i]);
+		if (e == ERR_NOTFOUND)
 			continue;
-		}
 		if (e != ERR_OK)
 			return e;
-		if (!l->all_tags) {
-			if (best == 0 || next < best)
-				best = next;
-		} else if (next != best) {
-			/* Whoever lags behind looks again from here on. */
+		if (best == 0 || next < best)
 			best = next;
-			from = next - 1;
-			i = i == 0 ? 1 : 0;
-			continue;
-		}
-		i++;
 	}
 	*at = best;
 	return best == 0 ? ERR_NOTFOUND : ERR_OK;
 }
 
+/* The first job after *at that has all of the tags.  ERR_CONFLICT: none of those up
+ * to *at has, and the page has been walked for long enough. */
 static enum err
-next_job(struct db_conn *c, const struct job_list *l, int64_t *at)
+next_of_all(struct walk *w, int64_t *at)
 {
+	const struct job_list *l = w->l;
+	int64_t best = 0, next;
+	enum err e;
+	size_t i;
+
+	for (i = 0; i < l->n_tags; i++) {
+		e = one_int(w, &next, sql[SQL_NEXT_OF_TAG], *at, l->tags[i]);
+		if (e != ERR_OK)
+			return e;
+		if (next == best)
+			continue;
+		/* Whoever lags behind looks again from here on. */
+		best = next;
+		*at = next - 1;
+		if (w->steps >= STEPS)
+			return ERR_CONFLICT;
+		if (i > 0)
+			i = (size_t)-1;
+	}
+	*at = best;
+	return ERR_OK;
+}
+
+static enum err
+next_job(struct walk *w, int64_t *at)
+{
+	const struct job_list *l = w->l;
+
 	if (l->n_tags > 0)
-		return next_tagged(c, l, at);
+		return l->all_tags ? next_of_all(w, at) : next_of_any(w, at);
 	if (l->queue != NULL)
-		return one_int(c, at, sql[SQL_NEXT_OF_QUEUE], *at, l->queue);
-	return one_int(c, at, sql[SQL_NEXT], *at, NULL);
+		return one_int(w, at, sql[SQL_NEXT_OF_QUEUE], *at, l->queue);
+	return one_int(w, at, sql[SQL_NEXT], *at, NULL);
 }
 
 static bool
-has_ended(const char *state)
-{
-	return strcmp(state, "cancelled") == 0 ||
-	       strcmp(state, "complete") == 0 ||
-	       strcmp(state, "completed") == 0;
-}
-
-static bool
-fits(const struct job_list *l, const char *state)
+fits(const struct job_list *l, const char *state, bool ended)
 {
 	size_t i;
 
 	if (l->active)
-		return !has_ended(state);
+		return !ended;
 	for (i = 0; i < l->n_states; i++) {
 		if (strcmp(l->states[i], state) == 0)
 			return true;
@@ -141,17 +163,20 @@ put_job(struct job_list *l, struct buf *b, struct db_stmt *s)
 }
 
 static enum err
-step(struct db_conn *c, struct job_list *l, struct buf *b)
+step(struct walk *w)
 {
+	struct job_list *l = w->l;
 	struct db_stmt *s;
 	enum err e;
 
-	if ((e = next_job(c, l, &l->after)) != ERR_OK)
-		return e;
-	e = db_query(c, &s, sql[SQL_ROW], "i", l->after);
+	e = next_job(w, &l->after);
+	if (e != ERR_OK)
+		return e == ERR_CONFLICT ? ERR_OK : e;
+	w->steps++;
+	e = db_query(w->c, &s, sql[SQL_ROW], "i", l->after);
 	if (e == ERR_OK) {
-		if (fits(l, db_text(s, 1, NULL)))
-			put_job(l, b, s);
+		if (fits(l, db_text(s, 1, NULL), !db_is_null(s, 3)))
+			put_job(l, w->b, s);
 		db_end(s);
 	}
 	/* Removed since. */
@@ -161,14 +186,13 @@ step(struct db_conn *c, struct job_list *l, struct buf *b)
 enum err
 job_list_page(struct svc *s, struct job_list *l, struct buf *b)
 {
-	struct db_conn *c = db_read(s->db);
-	size_t steps, before = l->n;
+	struct walk w = {.c = db_read(s->db), .l = l, .b = b};
+	size_t before = l->n;
 	enum err e = ERR_OK;
 
-	for (steps = 0; steps < STEPS && l->n - before < PAGE && e == ERR_OK;
-	     steps++)
-		e = step(c, l, b);
-	db_read_end(s->db, c);
+	while (e == ERR_OK && w.steps < STEPS && l->n - before < PAGE)
+		e = step(&w);
+	db_read_end(s->db, w.c);
 	l->done = e == ERR_NOTFOUND;
 	if (l->done)
 		e = ERR_OK;

@@ -32,39 +32,6 @@ is_path(const char *s, size_t len)
 	return len > 0;
 }
 
-static int
-by_key_and_place(const void *a, const void *b)
-{
-	const struct js_member *x = *(const struct js_member *const *)a;
-	const struct js_member *y = *(const struct js_member *const *)b;
-	int order = strcmp(x->key, y->key);
-
-	return order != 0 ? order : (x > y) - (x < y);
-}
-
-/* Leave one member of each key in the document, the last; order stays. */
-static bool
-drop_repeats(struct js_doc *in)
-{
-	const struct js_member **sorted;
-	size_t i, n = in->n_members, kept = 0;
-
-	sorted = arena_alloc(in->arena, (n + 1) * sizeof(struct js_member *));
-	if (sorted == NULL)
-		return false;
-	for (i = 0; i < n; i++)
-		sorted[i] = &in->members[i];
-	qsort(sorted, n, sizeof(struct js_member *), by_key_and_place);
-	for (i = 0; i + 1 < n; i++)
-		if (strcmp(sorted[i]->key, sorted[i + 1]->key) == 0)
-			in->members[sorted[i] - in->members].raw_key.p = NULL;
-	for (i = 0; i < n; i++)
-		if (in->members[i].raw_key.p != NULL)
-			in->members[kept++] = in->members[i];
-	in->n_members = kept;
-	return true;
-}
-
 static bool
 read_one(
     struct shaping *s, const struct js_member *m, const struct fault_path *map)
@@ -100,7 +67,7 @@ job_secrets_read(struct shaping *s, const struct shape_field *field,
 	if (!shape_scan(s, &in, m))
 		return false;
 	came = in.n_members;
-	if (!drop_repeats(&in)) {
+	if (js_last_wins(&in) != ERR_OK) {
 		s->out->failed = true;
 		return false;
 	}
@@ -138,7 +105,7 @@ job_secrets_paths(
 	size_t i, len, kept = 0;
 
 	if (js_scan(&in, a, m->value.p, m->value.len, &fault) != ERR_OK ||
-	    !drop_repeats(&in))
+	    js_last_wins(&in) != ERR_OK)
 		return ERR_NOMEM;
 	list = arena_alloc(a, (in.n_members + 1) * sizeof(const char *));
 	if (list == NULL)

@@ -14,8 +14,8 @@
 
 #include "clock.h"
 #include "field.h"
+#include "handout.h"
 #include "log.h"
-#include "secret.h"
 
 /* How often an append starts over when the log was forgotten under its hands. */
 #define TRIES 100
@@ -172,7 +172,7 @@ append_change(struct db_conn *c, void *arg)
 		    x->type, x->phase, g->number, x->size, (int64_t)g->len,
 		    g->at);
 	/* A log is a sign of the job's start. */
-	return e == ERR_OK ? secret_spend(c, x->id->text) : e;
+	return e == ERR_OK ? handout_sign(c, x->id->text, NULL) : e;
 }
 
 /* True if the text of the fragment is what stands at start. */

@@ -13,16 +13,28 @@
 
 #include "bcrypt.h"
 #include "clock.h"
+#include "gate.h"
 
 #define ROWS 1024
 #define IN_ROW 4
 #define KNOWN_MS 600000
 #define FAILURES_MS 60000
+/* Of the threads: those that wait for the verdict on what another one brings too. */
+#define SHARE 2
 
 struct entry {
 	unsigned char key[32];
 	int64_t since; /* 0: free */
 	unsigned n;
+};
+
+/* A log-in on its way. */
+struct attempt {
+	struct attempt *next;
+	unsigned char known[32];
+	unsigned char failures[32];
+	unsigned max;
+	int wait_s;
 };
 
 struct table {
@@ -35,7 +47,11 @@ static struct {
 	bool ready;
 	struct table known; /* id, secret and hash that matched */
 	struct table failures; /* id and address */
-} seen = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+	struct attempt *judged; /* those that bcrypt has now */
+	pthread_cond_t ended; /* one of them has */
+	unsigned joined; /* threads that wait for one of them */
+} seen = {
+    .mutex = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
 
 static void
 add_part(crypto_generichash_state *h, const char *p, size_t len)
@@ -86,13 +102,6 @@ find(struct table *t, const unsigned char key[32], int64_t now, int64_t age,
 	oldest->n = 0;
 	return oldest;
 }
-
-struct attempt {
-	unsigned char known[32];
-	unsigned char failures[32];
-	unsigned max;
-	int wait_s;
-};
 
 static void
 begin(struct attempt *a, const struct login *l, const char *hash)
@@ -145,23 +154,85 @@ remember(const struct attempt *a, bool good)
 	(void)pthread_mutex_unlock(&seen.mutex);
 }
 
+static bool
+is_judged(const struct attempt *a)
+{
+	const struct attempt *other;
+
+	for (other = seen.judged; other != NULL; other = other->next)
+		if (sodium_memcmp(other->known, a->known, 32) == 0)
+			return true;
+	return false;
+}
+
+/* ERR_OK: it is up to this thread to judge; ERR_CONFLICT: another one just has. */
+static enum err
+judge_begin(struct attempt *a)
+{
+	enum err e = ERR_OK;
+
+	gate_leave();
+	(void)pthread_mutex_lock(&seen.mutex);
+	if (!is_judged(a)) {
+		a->next = seen.judged;
+		seen.judged = a;
+	} else if (seen.joined >= gate_share(SHARE)) {
+		e = ERR_BUSY;
+	} else {
+		seen.joined++;
+		while (is_judged(a))
+			(void)pthread_cond_wait(&seen.ended, &seen.mutex);
+		seen.joined--;
+		e = ERR_CONFLICT;
+	}
+	(void)pthread_mutex_unlock(&seen.mutex);
+	return e;
+}
+
+static void
+judge_end(const struct attempt *a)
+{
+	struct attempt **at;
+
+	(void)pthread_mutex_lock(&seen.mutex);
+	for (at = &seen.judged; *at != a; at = &(*at)->next)
+		continue;
+	*at = a->next;
+	(void)pthread_cond_broadcast(&seen.ended);
+	(void)pthread_mutex_unlock(&seen.mutex);
+}
+
+static enum login_verdict
+judge(const struct attempt *a, const struct login *l, const char *hash,
+    enum err *failure)
+{
+	bool good;
+
+	if ((*failure = bcrypt_enter()) != ERR_OK)
+		return LOGIN_FAILED;
+	good = bcrypt_verify(l->secret, hash);
+	bcrypt_leave();
+	remember(a, good);
+	return good ? LOGIN_GOOD : LOGIN_WRONG;
+}
+
+/* A lab that starts thirty clients at once pays for one: the others wait for its
+ * verdict, which they know if it was good. */
 static enum login_verdict
 verify(struct attempt *a, const struct login *l, const char *hash,
     enum err *failure)
 {
 	enum login_verdict v;
 
-	if (remembered(a, hash != NULL, &v))
-		return v;
-	if ((*failure = bcrypt_enter()) != ERR_OK)
+	do {
+		if (remembered(a, hash != NULL, &v))
+			return v;
+		*failure = judge_begin(a);
+	} while (*failure == ERR_CONFLICT);
+	if (*failure != ERR_OK)
 		return LOGIN_FAILED;
-	/* While this one waited, the same log-in may have been judged: a lab that starts
-	 * fifty clients at once pays for one. */
-	if (!remembered(a, hash != NULL, &v)) {
-		v = bcrypt_verify(l->secret, hash) ? LOGIN_GOOD : LOGIN_WRONG;
-		remember(a, v == LOGIN_GOOD);
-	}
-	bcrypt_leave();
+	v = judge(a, l, hash, failure);
+	judge_end(a);
 	return v;
 }
 

@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "db.h"
+#include "arena.h"
+#include "svc.h"
 
 /* Queues, and what names are allowed for them and for agents. */
 
@@ -26,8 +27,31 @@ const char *queue_name_fault(const char *s, size_t len);
 enum err queue_know(struct db_conn *c, const char *name, int64_t max,
     int64_t now) __attribute__((warn_unused_result));
 
+/* Forget, with their waits, queues that are known for longer than QUEUE_MAX_AGE and that
+ * nobody needs: without jobs, agents, advertisement, images or restriction. */
+enum err queue_forget_unused(struct svc *s) __attribute__((warn_unused_result));
+
 /* Whether only its owners may submit to the queue. */
 enum err queue_is_restricted(struct db_conn *c, const char *name, bool *out)
+    __attribute__((warn_unused_result));
+
+/* Where a list in the order of names stands, of which one page is made after the other;
+ * all zero before the first. */
+struct name_page {
+	char after[NAME_LEN_MAX + 1];
+	bool any; /* there was an element */
+	bool done;
+};
+
+/* Enough for one page; the element that reaches it is whole. */
+#define NAME_PAGE_BYTES 65536
+
+/* The next element is that of the name: a comma before each but the first. */
+void name_page_add(struct name_page *p, struct buf *b, const char *name);
+
+/* The page has ended with e, ERR_NOTFOUND after the last element: what its maker
+ * returns. */
+enum err name_page_end(struct name_page *p, const struct buf *b, enum err e)
     __attribute__((warn_unused_result));
 
 #endif /* !QUEUE_H */

@@ -5,14 +5,18 @@
 #include <string.h>
 
 #include "clock.h"
+#include "journal.h"
 #include "js.h"
 #include "queue.h"
+
+#define OWNED_BYTES_MAX 4096
 
 enum {
 	SQL_CLIENT,
 	SQL_AGENT,
 	SQL_RESTRICT,
 	SQL_OWN,
+	SQL_OWNED,
 	SQL_LIFT,
 	SQL_DISOWN,
 	SQL_READ,
@@ -30,6 +34,8 @@ static const char *const sql[] = {
     [SQL_RESTRICT] = "UPDATE queue SET restricted = 1 WHERE name = $1",
     [SQL_OWN] = "INSERT INTO client_queue (queue, client) VALUES ($1, $2) "
 		"ON CONFLICT DO NOTHING",
+    [SQL_OWNED] = "SELECT coalesce(sum(length(CAST(queue AS BLOB)) + 3), 0) "
+		  "FROM client_queue WHERE client = $1",
     [SQL_LIFT] = "UPDATE queue SET restricted = 0 "
 		 "WHERE name = $1 AND restricted = 1",
     [SQL_DISOWN] = "DELETE FROM client_queue WHERE queue = $1",
@@ -81,10 +87,29 @@ judge(struct db_conn *c, struct adding *x)
 	return e;
 }
 
+/* The names stand in each token of the client, which must fit into a header. */
+static enum err
+judge_owned(struct db_conn *c, struct adding *x)
+{
+	struct db_stmt *s;
+	int64_t bytes;
+	enum err e;
+
+	if ((e = db_query(c, &s, sql[SQL_OWNED], "t", x->client)) != ERR_OK)
+		return e;
+	bytes = db_int(s, 0);
+	db_end(s);
+	if (bytes <= OWNED_BYTES_MAX)
+		return ERR_OK;
+	x->verdict = RESTRICTED_TOO_MANY;
+	return ERR_LIMIT;
+}
+
 static enum err
 add_change(struct db_conn *c, void *arg)
 {
 	struct adding *x = arg;
+	const struct journal_item owner = {"client", x->client, 0};
 	enum err e;
 
 	if ((e = judge(c, x)) != ERR_OK)
@@ -96,7 +121,11 @@ add_change(struct db_conn *c, void *arg)
 		e = db_exec(c, NULL, sql[SQL_RESTRICT], "t", x->queue);
 	if (e == ERR_OK)
 		e = db_exec(c, NULL, sql[SQL_OWN], "tt", x->queue, x->client);
-	return e;
+	if (e == ERR_OK)
+		e = judge_owned(c, x);
+	return e == ERR_OK
+		   ? journal_add(c, "queue.restricted", x->queue, &owner, 1)
+		   : e;
 }
 
 enum restricted_verdict
@@ -128,7 +157,10 @@ lift_change(struct db_conn *c, void *arg)
 	if (e == ERR_OK && n == 0)
 		return ERR_NOTFOUND;
 	/* An owner that stayed would own it again when it is restricted anew. */
-	return e == ERR_OK ? db_exec(c, NULL, sql[SQL_DISOWN], "t", queue) : e;
+	if (e == ERR_OK)
+		e = db_exec(c, NULL, sql[SQL_DISOWN], "t", queue);
+	return e == ERR_OK ? journal_add(c, "queue.released", queue, NULL, 0)
+			   : e;
 }
 
 enum restricted_verdict

@@ -16,7 +16,8 @@ enum restricted_verdict {
 	RESTRICTED_NO_CLIENT,
 	RESTRICTED_NO_AGENT, /* none lists the queue */
 	RESTRICTED_NOT, /* the queue is not restricted */
-	RESTRICTED_LIMIT /* MAX_QUEUES others are known */
+	RESTRICTED_LIMIT, /* MAX_QUEUES others are known */
+	RESTRICTED_TOO_MANY /* its token could not hold more names */
 };
 
 /* Restrict the queue and make the client an owner of it.  any: also one that no agent

@@ -7,26 +7,31 @@
 
 #include "clock.h"
 #include "field.h"
+#include "handout.h"
 #include "job.h"
+#include "journal.h"
 #include "phase.h"
-#include "secret.h"
 
 /* A file of more bytes is not read, but left to the web server. */
 #define SMALL_MAX ((size_t)128 * 1024)
 
 enum { SQL_REPORT, SQL_SEED, SQL_KIND, SQL_VIEW };
 
-/* A state posted to a job that has ended, or "waiting", changes no state. */
+#define FINAL "('cancelled', 'complete', 'completed')"
+
+/* A state posted to a job that has ended, or "waiting", changes no state; but where the
+ * server ended it for want of a word, its end is still accepted. */
 #define KEEP_STATE                                                             \
-	"state IN ('cancelled', 'complete', 'completed') OR CAST($2 AS TEXT) " \
-	"IS NULL OR "                                                          \
-	"$2 = 'waiting'"
+	"(state IN " FINAL " AND NOT (late = 1 AND $2 IN " FINAL ")) "         \
+	"OR CAST($2 AS TEXT) IS NULL OR $2 = 'waiting'"
 
 static const char *const sql[] = {
-    [SQL_REPORT] = "UPDATE job SET "
-		   "ended_at = CASE WHEN ended_at IS NULL AND $2 IN "
-		   "('cancelled', 'complete', 'completed') THEN $5 "
-		   "ELSE ended_at END, "
+    [SQL_REPORT] = "UPDATE job SET seed = 0, "
+		   "ended_at = CASE WHEN ended_at IS NULL AND $2 IN " FINAL
+		   " THEN $5 ELSE ended_at END, "
+		   "reason = CASE WHEN late = 1 AND $2 IN " FINAL
+		   " THEN NULL ELSE reason END, "
+		   "late = CASE WHEN $2 IN " FINAL " THEN 0 ELSE late END, "
 		   "state = CASE WHEN " KEEP_STATE " THEN state ELSE $2 END, "
 		   "status = coalesce($3, status), "
 		   "device_info = coalesce($4, device_info) WHERE id = $1",
@@ -150,6 +155,32 @@ result_target(struct svc *s, const struct id *id, enum result_target *out)
 	return e == ERR_NOTFOUND ? ERR_OK : e;
 }
 
+static bool
+is_final(const char *state)
+{
+	return strcmp(state, JOB_CANCELLED) == 0 ||
+	       strcmp(state, JOB_COMPLETE) == 0 ||
+	       strcmp(state, "completed") == 0;
+}
+
+/* What became of a state that was posted. */
+static enum err
+note_state(struct db_conn *c, const char *id, const struct handout_state *was,
+    const char *state)
+{
+	const struct journal_item item = {"state", state, 0};
+	const char *kind = "job.state";
+
+	if (strcmp(was->state, state) == 0 && !was->ended)
+		return ERR_OK;
+	if (strcmp(state, JOB_WAITING) == 0 ||
+	    (was->ended && !(was->late && is_final(state))))
+		kind = "job.ignored";
+	else if (is_final(state))
+		kind = "job.ended";
+	return journal_add(c, kind, id, &item, 1);
+}
+
 struct reporting {
 	const struct id *id;
 	const struct result_report *r;
@@ -162,12 +193,17 @@ report_change(struct db_conn *c, void *arg)
 	const struct reporting *x = arg;
 	const struct result_report *r = x->r;
 	const char *device = r->device_info.p;
+	struct handout_state before;
 	enum err e;
 
+	if ((e = handout_sign(c, x->id->text, &before)) != ERR_OK)
+		return e;
 	e = db_exec(c, NULL, sql[SQL_REPORT], "tsssi", x->id->text, r->state,
 	    r->state_len, r->status, r->status_len, device, r->device_info.len,
 	    x->now);
-	return e == ERR_OK ? secret_spend(c, x->id->text) : e;
+	if (e != ERR_OK || r->state == NULL || !before.known)
+		return e;
+	return note_state(c, x->id->text, &before, r->state);
 }
 
 enum err
@@ -192,12 +228,17 @@ static enum err
 seed_change(struct db_conn *c, void *arg)
 {
 	const struct seeding *x = arg;
-
+	struct handout_state before;
 	enum err e;
 
+	if ((e = handout_sign(c, x->id->text, &before)) != ERR_OK)
+		return e;
 	e = db_exec(c, NULL, sql[SQL_SEED], "tsi", x->id->text, x->state,
 	    x->state_len, x->now);
-	return e == ERR_OK ? secret_spend(c, x->id->text) : e;
+	if (e != ERR_OK || !before.known)
+		return e;
+	return journal_add(c, before.ended ? "job.ignored" : "job.ended",
+	    x->id->text, NULL, 0);
 }
 
 enum err

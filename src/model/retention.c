@@ -11,6 +11,7 @@
 
 #include "blob_tree.h"
 #include "clock.h"
+#include "journal.h"
 #include "log.h"
 #include "secret.h"
 
@@ -42,6 +43,8 @@ static const char *const sql[] = {
     [SQL_GIVE_UP] = "UPDATE job SET ready = 1, "
 		    "ended_at = CASE WHEN state = 'waiting' THEN $2 "
 		    "ELSE ended_at END, "
+		    "reason = CASE WHEN state = 'waiting' "
+		    "THEN 'its attachments never came' ELSE reason END, "
 		    "seed = CASE WHEN state = 'waiting' THEN 0 ELSE seed END, "
 		    "state = CASE WHEN state = 'waiting' THEN 'cancelled' "
 		    "ELSE state END "
@@ -273,6 +276,8 @@ give_up(struct db_conn *c, struct giving_up *g, const struct id *id)
 static enum err
 give_up_change(struct db_conn *c, void *arg)
 {
+	const struct journal_item reason = {
+	    "reason", "its attachments never came", 0};
 	struct giving_up *g = arg;
 	struct id ids[BATCH];
 	struct db_stmt *st;
@@ -297,6 +302,9 @@ give_up_change(struct db_conn *c, void *arg)
 		/* It has ended, so its ephemeral secrets are gone too. */
 		if (e == ERR_OK)
 			e = secret_spend(c, ids[i].text);
+		if (e == ERR_OK)
+			e = journal_add(
+			    c, "job.ended", ids[i].text, &reason, 1);
 	}
 	return e;
 }

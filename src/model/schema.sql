@@ -72,7 +72,7 @@ CREATE INDEX agent_queue_agent ON agent_queue (agent);
 
 -- VERSION 2
 
-ALTER TABLE job ADD COLUMN client_id TEXT;  -- whose secrets it names
+ALTER TABLE job ADD COLUMN client_id TEXT;  -- whose secrets it names; '': nobody's any more
 ALTER TABLE job ADD COLUMN secrets INTEGER NOT NULL DEFAULT 0; -- 1: names some
 ALTER TABLE job ADD COLUMN secrets_spent INTEGER NOT NULL DEFAULT 0;
                                 -- 1: its ephemeral ones are gone
@@ -209,3 +209,58 @@ CREATE INDEX device_code_expires ON device_code (expires_at);
 
 -- Who has not signed in for long.
 CREATE INDEX client_last_login ON client (last_login) WHERE sub IS NOT NULL;
+
+-- VERSION 4
+
+-- The log of an agent, apart from its row: that is read and written far more often.
+CREATE TABLE agent_log (
+  agent TEXT PRIMARY KEY REFERENCES agent (name) ON DELETE CASCADE,
+  lines TEXT NOT NULL           -- JSON: list of lines, the last ones
+) STRICT, WITHOUT ROWID;
+INSERT INTO agent_log (agent, lines)
+  SELECT name, log FROM agent WHERE log IS NOT NULL;
+UPDATE agent SET log = NULL WHERE log IS NOT NULL; -- not used any more
+
+-- VERSION 5
+
+-- The jobs of a client whose secrets may still be told.
+CREATE INDEX job_client ON job (client_id)
+  WHERE client_id IS NOT NULL AND ended_at IS NULL;
+
+-- The hand-out in two stages: offered to an agent, then started at its first sign.
+ALTER TABLE job ADD COLUMN attempt INTEGER NOT NULL DEFAULT 0; -- offers and claims so far
+ALTER TABLE job ADD COLUMN offered_at INTEGER;  -- to job.agent, last
+ALTER TABLE job ADD COLUMN offered_to TEXT;     -- client id of the token; NULL: none
+ALTER TABLE job ADD COLUMN offered_on TEXT;     -- the connection of the answer
+ALTER TABLE job ADD COLUMN signed_at INTEGER;   -- first sign of job.agent
+ALTER TABLE job ADD COLUMN returned_at INTEGER; -- it has asked for work again since
+ALTER TABLE job ADD COLUMN reason TEXT;         -- why it ended, unless by its agent's word
+ALTER TABLE job ADD COLUMN late INTEGER NOT NULL DEFAULT 0;
+                                -- 1: ended for want of a word, which still counts
+
+ALTER TABLE job ADD COLUMN deadline_at INTEGER; -- to be taken by then (queue_timeout)
+ALTER TABLE job ADD COLUMN submit_key TEXT;     -- hash of client and Idempotency-Key
+ALTER TABLE job ADD COLUMN submit_hash TEXT;    -- hash of what came with it
+CREATE UNIQUE INDEX job_submit_key ON job (submit_key) WHERE submit_key IS NOT NULL;
+CREATE INDEX job_deadline ON job (deadline_at)
+  WHERE deadline_at IS NOT NULL AND state = 'waiting';
+
+-- What an agent has in hand.
+CREATE INDEX job_agent ON job (agent) WHERE agent IS NOT NULL AND ended_at IS NULL;
+CREATE INDEX job_offered ON job (offered_at)
+  WHERE offered_at IS NOT NULL AND signed_at IS NULL AND ended_at IS NULL;
+CREATE INDEX job_returned ON job (returned_at)
+  WHERE returned_at IS NOT NULL AND ended_at IS NULL;
+
+-- What happened, in the order in which it did.
+CREATE TABLE journal (
+  n INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  kind TEXT NOT NULL,           -- job.offered, agent.state, ...
+  subject TEXT NOT NULL,        -- a job's id, an agent's or queue's name, a client's id
+  data TEXT,                    -- JSON: object with more of it
+  agent TEXT,                   -- who: the agent's name on the request
+  client TEXT,                  -- the client id of its token
+  request_id TEXT               -- NULL: the server itself
+) STRICT;
+CREATE INDEX journal_subject ON journal (subject, n);

@@ -2,7 +2,7 @@
 
 #include "secret.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
@@ -25,7 +25,6 @@ enum {
 	SQL_AFTER,
 	SQL_RESEAL,
 	SQL_ONE,
-	SQL_CLEAR,
 	SQL_MOVE
 };
 
@@ -42,7 +41,8 @@ static const char *const sql[] = {
     [SQL_FIND] = "SELECT value FROM secret WHERE client = $1 AND path = $2 "
 		 "AND (expires_at IS NULL OR expires_at > $3)",
     [SQL_UNSPENT] = "SELECT client_id, body FROM job WHERE id = $1 "
-		    "AND secrets = 1 AND secrets_spent = 0",
+		    "AND secrets = 1 AND secrets_spent = 0 "
+		    "AND (started_at IS NOT NULL OR ended_at IS NOT NULL)",
     [SQL_SPEND] = "DELETE FROM secret WHERE client = $1 AND path = $2 "
 		  "AND ephemeral = 1",
     [SQL_SPENT] = "UPDATE job SET secrets_spent = 1 WHERE id = $1",
@@ -55,7 +55,6 @@ static const char *const sql[] = {
     [SQL_RESEAL] = "UPDATE secret SET value = $4 "
 		   "WHERE client = $1 AND path = $2 AND value = $3",
     [SQL_ONE] = "SELECT path, value FROM secret WHERE client = $1 LIMIT 1",
-    [SQL_CLEAR] = "DELETE FROM secret WHERE client = $1",
     [SQL_MOVE] = "UPDATE secret SET client = $3, value = $4 "
 		 "WHERE client = $1 AND path = $2",
 };
@@ -222,7 +221,9 @@ put_value(struct buf *b, struct svc *s, const struct id *id, const char *client,
 	}
 	if (text == NULL)
 		log_warn("job %s: the secret %s of %s is handed out empty: %s",
-		    id->text, path, client, why);
+		    id->text, path,
+		    client[0] != '\0' ? client : "a client that was removed",
+		    why);
 	js_put_string(b, value, len);
 }
 
@@ -420,6 +421,27 @@ reseal(struct db_conn *c, struct rotating *r, struct arena *a,
 	    c, NULL, sql[SQL_RESEAL], "tttt", client, path, text, anew);
 }
 
+void
+secret_place_free(struct secret_place *p)
+{
+	free(p->client);
+	free(p->path);
+	*p = (struct secret_place){NULL, NULL};
+}
+
+/* A copy of text in place of what is in *to. */
+static bool
+hold(char **to, const char *text)
+{
+	char *anew = strdup(text);
+
+	if (anew == NULL)
+		return false;
+	free(*to);
+	*to = anew;
+	return true;
+}
+
 /* The next one, and *after on it.  Nothing is read on while a row is written: SQLite may
  * then show it a second time. */
 static enum err
@@ -431,17 +453,18 @@ next_secret(struct db_conn *c, struct secret_place *after, struct arena *a,
 	size_t len;
 	enum err e;
 
-	e = db_query(c, &s, sql[SQL_AFTER], "tt", after->client, after->path);
+	e = db_query(c, &s, sql[SQL_AFTER], "tt",
+	    after->client != NULL ? after->client : "",
+	    after->path != NULL ? after->path : "");
 	if (e != ERR_OK)
 		return e;
-	(void)snprintf(
-	    after->client, sizeof(after->client), "%s", db_text(s, 0, NULL));
-	(void)snprintf(
-	    after->path, sizeof(after->path), "%s", db_text(s, 1, NULL));
 	p = db_text(s, 2, &len);
 	*text = arena_dup(a, p, len);
+	if (*text == NULL || !hold(&after->client, db_text(s, 0, NULL)) ||
+	    !hold(&after->path, db_text(s, 1, NULL)))
+		e = ERR_NOMEM;
 	db_end(s);
-	return *text != NULL ? ERR_OK : ERR_NOMEM;
+	return e;
 }
 
 static enum err
@@ -523,6 +546,25 @@ move_one(struct db_conn *c, struct svc *s, struct arena *a, const char *from,
 	return db_exec(c, NULL, sql[SQL_MOVE], "tttt", from, path, to, sealed);
 }
 
+static enum err
+leave_all(struct db_conn *c, const char *from, const char *to)
+{
+	struct db_stmt *s;
+	enum err e;
+	int64_t n;
+
+	if ((e = db_query(c, &s, sql[SQL_COUNT], "t", from)) != ERR_OK)
+		return e;
+	n = db_int(s, 0);
+	db_end(s);
+	if (n > 0)
+		log_warn("%lld secrets of %s are not moved to %s, for there is "
+			 "no key for secrets: set SECRETS_MASTER_KEY again and "
+			 "have them written anew",
+		    (long long)n, from, to);
+	return ERR_OK;
+}
+
 enum err
 secret_move(struct db_conn *c, struct svc *s, const char *from, const char *to)
 {
@@ -530,9 +572,7 @@ secret_move(struct db_conn *c, struct svc *s, const char *from, const char *to)
 	enum err e;
 
 	if (s->seal == NULL)
-		return ERR_OK;
-	if ((e = db_exec(c, NULL, sql[SQL_CLEAR], "t", to)) != ERR_OK)
-		return e;
+		return leave_all(c, from, to);
 	if ((a = arena_new()) == NULL)
 		return ERR_NOMEM;
 	while ((e = move_one(c, s, a, from, to)) == ERR_OK)

@@ -16,6 +16,7 @@
  */
 
 #define SECRET_LEN_MAX 262144 /* bytes of a value */
+#define SECRET_PATH_MAX 1024 /* bytes of the path of a new one */
 #define SECRETS_MAX 1000 /* of one client */
 #define SECRET_LIFE_S 31536000 /* unless told otherwise */
 
@@ -55,13 +56,15 @@ enum err secret_fill(struct svc *s, struct arena *a, const struct id *id,
     const char *client, const char *body, size_t len, const char **out,
     size_t *out_len) __attribute__((warn_unused_result));
 
-/* In a change: the job has started or ended, so the ephemeral secrets that it names
- * are gone, once. */
+/* In a change: a sign of the job has come, or its end, so the ephemeral secrets that it
+ * names are gone, once.  While nobody has taken it nothing happens: anybody can name a
+ * job. */
 enum err secret_spend(struct db_conn *c, const char *job_id)
     __attribute__((warn_unused_result));
 
-/* In a change: the client from is called to from now on, and its secrets are sealed for that
- * name; those that no key opens are gone.  Nothing happens without a key. */
+/* In a change: the client from is called to from now on, where nothing is yet, and its
+ * secrets are sealed for that name; those that no key opens are gone.  Without a key they
+ * stay where they are, which is told in the log. */
 enum err secret_move(struct db_conn *c, struct svc *s, const char *from,
     const char *to) __attribute__((warn_unused_result));
 
@@ -69,11 +72,14 @@ enum err secret_move(struct db_conn *c, struct svc *s, const char *from,
 enum err secret_purge(struct svc *s, int64_t *n)
     __attribute__((warn_unused_result));
 
-/* Where a walk over all secrets stands; both "" before the first. */
+/* Where a walk over all secrets stands; both NULL before the first.  Free with
+ * secret_place_free(). */
 struct secret_place {
-	char client[1024];
-	char path[4096];
+	char *client;
+	char *path;
 };
+
+void secret_place_free(struct secret_place *p);
 
 /* Look at a few hundred secrets behind *after and seal anew, with the key that seals
  * now, what another has sealed; *after goes on.  *n: how many were looked at, 0: that

@@ -4,8 +4,10 @@
 
 #include <string.h>
 
+#include "address.h"
 #include "client.h"
 #include "clock.h"
+#include "journal.h"
 #include "secret.h"
 
 #define UNSEEN_MAX_MS (90 * INT64_C(86400000))
@@ -20,6 +22,8 @@ enum {
 	SQL_COPY,
 	SQL_MOVE_QUEUES,
 	SQL_MOVE_TOKENS,
+	SQL_MOVE_JOBS,
+	SQL_DROP,
 	SQL_UNSEEN
 };
 
@@ -38,6 +42,9 @@ static const char *const sql[] = {
     [SQL_MOVE_QUEUES] = "UPDATE client_queue SET client = $2 WHERE client = $1",
     [SQL_MOVE_TOKENS] =
 	"UPDATE refresh_token SET client = $2 WHERE client = $1",
+    [SQL_MOVE_JOBS] = "UPDATE job SET client_id = $2 "
+		      "WHERE client_id = $1 AND ended_at IS NULL",
+    [SQL_DROP] = "DELETE FROM client WHERE id = $1",
     [SQL_UNSEEN] = "SELECT id FROM client WHERE sub IS NOT NULL "
 		   "AND secret_hash IS NULL AND last_login < $1 LIMIT 1",
 };
@@ -66,11 +73,14 @@ is_taken(struct db_conn *c, const char *id, bool *taken)
 static enum err
 rename_client(struct db_conn *c, const struct signing *g, const char *from)
 {
-	static const unsigned moves[] = {SQL_MOVE_QUEUES, SQL_MOVE_TOKENS};
+	static const unsigned moves[] = {
+	    SQL_MOVE_QUEUES, SQL_MOVE_TOKENS, SQL_MOVE_JOBS};
 	const char *to = g->u->email;
 	size_t i;
 	enum err e;
 
+	if ((e = client_disown(c, to)) != ERR_OK)
+		return e;
 	/* Its sub must be free before the other row has it. */
 	e = db_exec(c, NULL, sql[SQL_UNNAME], "t", from);
 	if (e == ERR_OK)
@@ -79,7 +89,20 @@ rename_client(struct db_conn *c, const struct signing *g, const char *from)
 		e = db_exec(c, NULL, sql[moves[i]], "tt", from, to);
 	if (e == ERR_OK)
 		e = secret_move(c, g->s, from, to);
-	return e == ERR_OK ? client_erase(c, from) : e;
+	return e == ERR_OK ? db_exec(c, NULL, sql[SQL_DROP], "t", from) : e;
+}
+
+static enum err
+add(struct db_conn *c, const struct signing *g)
+{
+	const struct user *u = g->u;
+	enum err e = client_disown(c, u->email);
+
+	if (e == ERR_OK)
+		e = db_exec(c, NULL, sql[SQL_ADD], "ttti", u->email, u->sub,
+		    u->name, g->now);
+	return e == ERR_OK ? journal_add(c, "client.created", u->email, NULL, 0)
+			   : e;
 }
 
 static enum err
@@ -109,8 +132,7 @@ sign_in(struct db_conn *c, void *arg)
 		return e;
 	g->verdict = taken ? USER_TAKEN : id == NULL ? USER_NEW : USER_RENAMED;
 	if (g->verdict == USER_NEW)
-		return db_exec(c, NULL, sql[SQL_ADD], "ttti", u->email, u->sub,
-		    u->name, g->now);
+		return add(c, g);
 	if (g->verdict == USER_RENAMED &&
 	    (e = rename_client(c, g, id)) == ERR_OK)
 		e = db_exec(
@@ -124,7 +146,8 @@ user_sign_in(struct svc *s, const struct user *u, enum err *failure)
 	struct signing g = {.s = s, .u = u, .now = clock_now_ms()};
 	enum err e = ERR_NOMEM;
 
-	if (client_id_fault(u->email) != NULL ||
+	if (!address_is_email(u->email, strlen(u->email)) ||
+	    client_id_fault(u->email) != NULL ||
 	    strcmp(u->email, CLIENT_SYSTEM) == 0)
 		return USER_BAD_EMAIL;
 	if ((g.a = arena_new()) != NULL)

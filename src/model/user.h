@@ -22,7 +22,8 @@ enum user_verdict {
 };
 
 /* Note that u signed in now.  Whoever has another address than the last time keeps role,
- * permissions, queues, refresh tokens and secrets. */
+ * permissions, queues, refresh tokens and secrets, and jobs keep theirs; but for secrets when
+ * there is no key, see secret_move(). */
 enum user_verdict user_sign_in(struct svc *s, const struct user *u,
     enum err *failure) __attribute__((warn_unused_result));
 

@@ -22,6 +22,8 @@ waits_get(struct worker *w, struct req *r)
 	for (i = 0; i < r->uri.n_query && n < ASKED_MAX; i++)
 		if (strcmp(r->uri.query[i].name, "queue") == 0)
 			queues[n++] = r->uri.query[i].value;
+	if (n == 0)
+		return list_names(w, r, "{}", wait_list_page);
 	e = wait_read(w->svc, r->arena, queues, n, &json, &len);
 	return e == ERR_OK ? reply_json(r, 200, json, len) : reply_err(r, e);
 }

@@ -70,6 +70,10 @@ restricted_post(struct worker *w, struct req *r)
 	case RESTRICTED_LIMIT:
 		return reply_queue_fault(
 		    r, "Too many queues: the server's MAX_QUEUES is reached.");
+	case RESTRICTED_TOO_MANY:
+		return reply_queue_fault(r,
+		    "Too many queues: the client's token would not fit into a "
+		    "request.");
 	default:
 		return reply_err(r, failure);
 	}

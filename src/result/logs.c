@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "field.h"
+#include "handout.h"
 #include "joblog.h"
 #include "routes.h"
 #include "stream.h"
@@ -15,6 +16,7 @@ static int
 post(struct worker *w, struct req *r, enum joblog_type type)
 {
 	struct joblog_fragment fragment;
+	struct id apart = {""};
 	struct js_doc doc;
 	struct faults f;
 	enum err e;
@@ -33,6 +35,11 @@ post(struct worker *w, struct req *r, enum joblog_type type)
 	if (!route_id(r))
 		return r->status;
 	e = joblog_append(w->svc, &r->id, type, &fragment);
+	if (e == ERR_NOTFOUND) {
+		e = handout_apart(w->svc, &r->id, &apart);
+		if (e == ERR_OK)
+			e = joblog_append(w->svc, &apart, type, &fragment);
+	}
 	return e == ERR_OK ? reply_text(r, 200, "OK") : reply_err(r, e);
 }
 

@@ -4,11 +4,24 @@
 
 #include <stdio.h>
 
+#include "handout.h"
 #include "routes.h"
 #include "stream.h"
 
 /* ,"firmware_update_output": */
 #define KEY_MAX 32
+
+/* What comes from an agent that does not have the job. */
+static enum err
+keep_apart(struct worker *w, struct req *r, struct js_doc *doc)
+{
+	struct id apart = {""};
+	enum err e = handout_apart(w->svc, &r->id, &apart);
+
+	return e == ERR_OK ? result_seed_put(w->svc, &apart, doc, r->body,
+				 r->body_len, false)
+			   : e;
+}
 
 /* Today's rules: a report, every field checked, then the id. */
 static int
@@ -27,6 +40,8 @@ post_report(struct worker *w, struct req *r, struct js_doc *doc)
 	if (!route_id(r))
 		return r->status;
 	e = result_report_put(w->svc, &r->id, &report);
+	if (e == ERR_NOTFOUND)
+		e = keep_apart(w, r, doc);
 	return e == ERR_OK ? reply_text(r, 200, "OK") : reply_err(r, e);
 }
 
@@ -47,6 +62,8 @@ post_seed(struct worker *w, struct req *r, struct js_doc *doc)
 		return post_report(w, r, doc);
 	e = result_seed_put(
 	    w->svc, &r->id, doc, r->body, r->body_len, target != RESULT_NO_JOB);
+	if (e == ERR_NOTFOUND)
+		e = keep_apart(w, r, doc);
 	return e == ERR_OK ? reply_text(r, 200, "OK") : reply_err(r, e);
 }
 

@@ -9,6 +9,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "gate.h"
+
 #define PIECE ((size_t)32768)
 #define ROOM ((size_t)262144)
 
@@ -27,16 +29,13 @@ struct stream {
 	bool failed; /* a log could not be read */
 };
 
-/* Three quarters of the threads may send long ones. */
-static bool
-take_place(const struct worker *w)
-{
-	unsigned n = (unsigned)conf_int(w->svc->conf, CONF_WORKERS);
+/* One part of the threads sends no long ones. */
+#define SHARE 4
 
-	if (n == 0)
-		n = RESULT_WORKERS;
-	n = n > 1 ? n * 3 / 4 : 1;
-	if (atomic_fetch_add(&n_long, 1) < n)
+static bool
+take_place(void)
+{
+	if (atomic_fetch_add(&n_long, 1) < gate_rest(SHARE))
 		return true;
 	(void)atomic_fetch_sub(&n_long, 1);
 	return false;
@@ -67,7 +66,7 @@ stream_begin(struct worker *w, struct req *r, struct joblogs *logs, size_t text)
 		(void)reply_err(r, ERR_NOMEM);
 		return NULL;
 	}
-	if (!whole && !take_place(w)) {
+	if (!whole && !take_place()) {
 		(void)reply_err(r, ERR_BUSY);
 		return NULL;
 	}

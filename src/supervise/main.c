@@ -26,6 +26,7 @@
 #define CHILDREN_MAX 64
 #define DELAY_FIRST_MS 100
 #define DELAY_MAX_MS 5000
+#define DELAY_SERVED_MAX_MS 200 /* of one that has served: it waits no longer */
 #define GOOD_LIFE_MS 10000 /* who lived that long did not fail at its start */
 #define READY_MS 30000 /* a new one must serve by then */
 #define STOP_S 75
@@ -39,6 +40,7 @@ struct child {
 	int64_t ready_by_ms; /* of a new one; 0: not waiting */
 	int64_t kill_ms; /* when to be less patient; 0: not waiting */
 	int delay_ms; /* before the next start */
+	bool served; /* it has told that it serves */
 };
 
 static struct supervisor {
@@ -106,6 +108,7 @@ child_start(struct child *c)
 		(void)close(c->ready_fd);
 	c->ready_fd = -1;
 	c->retry_ms = 0;
+	c->served = false;
 	c->started_ms = clock_mono_ms();
 	if (pipe(fds) == -1) {
 		log_errno("pipe");
@@ -181,7 +184,8 @@ child_ready(struct child *c)
 	char byte;
 
 	/* Its end without a word means that it is about to be reaped. */
-	if (read(c->ready_fd, &byte, 1) == 1 && c->ready_by_ms != 0) {
+	c->served = read(c->ready_fd, &byte, 1) == 1;
+	if (c->served && c->ready_by_ms != 0) {
 		c->ready_by_ms = 0;
 		if (c->old == 0) {
 			roll_next();
@@ -210,6 +214,7 @@ static void
 child_died(struct child *c)
 {
 	int64_t now = clock_mono_ms();
+	int max_ms;
 
 	if (c->ready_by_ms != 0) {
 		/* A new one that never served; the old one still does. */
@@ -222,6 +227,9 @@ child_died(struct child *c)
 	}
 	if (now - c->started_ms >= GOOD_LIFE_MS)
 		c->delay_ms = 0;
+	max_ms = c->served ? DELAY_SERVED_MAX_MS : DELAY_MAX_MS;
+	if (c->delay_ms > max_ms)
+		c->delay_ms = max_ms;
 	c->pid = 0;
 	c->retry_ms = now + c->delay_ms;
 	c->delay_ms = c->delay_ms == 0 ? DELAY_FIRST_MS : c->delay_ms * 2;

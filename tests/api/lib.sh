@@ -142,9 +142,11 @@ id_in() {
 
 # Take all jobs of a queue; their ids, one a line.
 take_all() {
+	# Nobody who was offered a job before: it would be offered that again.
+	taker=auditor$(date +%s%N)
 	taken=0
 	while [ "$taken" -lt 5000 ] &&
-		[ "$(get "/v1/job?queue=$1&agent=auditor")" = 200 ]; do
+		[ "$(get "/v1/job?queue=$1&agent=$taker$taken")" = 200 ]; do
 		answer | id_in
 		taken=$((taken + 1))
 	done

@@ -180,6 +180,7 @@ class Provider:
         self.devices = {}
         self.codes = {}
         self.tokens = {}
+        self.spent = []
         self.keys = [Key("RSA", "rsa-1"), Key("EC", "ec-1")]
         self.signer = self.keys[0]
         self.header = None
@@ -240,6 +241,7 @@ class Provider:
         """The token endpoint."""
         if form.get("grant_type") == "authorization_code":
             begun = self.codes.pop(form.get("code"), None)
+            self.spent.append(form.get("code"))
             digest = hashlib.sha256(
                 form.get("code_verifier", "").encode()).digest()
             if (begun is None or begun["code_challenge"] != b64(digest)

@@ -111,6 +111,29 @@ Test(test_agent, names_each_fault_of_a_field)
 	expect_json(get(agent_path(name)), 404, "{}");
 }
 
+Test(test_agent, lets_the_last_of_repeated_fields_count)
+{
+	const char *name = unique("a");
+
+	expect_status(
+	    post(agent_path(name), "{\"state\":5,\"state\":\"test\"}"), 200);
+	expect_member(get(agent_path(name)), "state", "test");
+	expect_faults(
+	    post(agent_path(name), "{\"state\":\"test\",\"state\":5}"),
+	    "{\"state\":[\"Not a valid string.\"]}");
+}
+
+Test(test_agent, is_listed_with_all_others)
+{
+	const char *name = unique("a");
+	const struct answer *a;
+
+	given_agent(name, "q1");
+	a = get("/v1/agents/data");
+	expect_part(a, fmt("{\"name\":\"%s\",\"state\":\"waiting\",", name));
+	expect_json(a, 200, a->body);
+}
+
 Test(test_agent, quotes_a_name_that_a_cookie_cannot_hold)
 {
 	const char *stem = unique("a");

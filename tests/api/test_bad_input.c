@@ -66,7 +66,7 @@ Test(test_bad_input, is_400_for_what_is_no_json_and_makes_no_job)
 	for (i = 0; i < N_NOT_JSON; i++)
 		expect_not_json(post("/v1/job",
 		    fmt("{\"job_queue\":\"%s\",%s", queue, not_json[i])));
-	expect_status(take("a", queue), 204);
+	expect_status(take(unique("a"), queue), 204);
 }
 
 Test(test_bad_input, is_400_for_what_is_no_json_and_stores_no_result)
@@ -132,10 +132,10 @@ Test(test_bad_input, bounds_the_depth)
 		expect_not_json(
 		    post("/v1/job", fmt("{\"job_queue\":\"%s\",\"a\":%s}",
 					queue, nested(deep[i]))));
-	expect_status(take("a", queue), 204);
+	expect_status(take(unique("a"), queue), 204);
 	(void)given_job(
 	    fmt("{\"job_queue\":\"%s\",\"a\":%s}", queue, nested(99)));
-	expect_part(take("a", queue), nested(99));
+	expect_part(take(unique("a"), queue), nested(99));
 }
 
 Test(test_bad_input, refuses_integers_that_do_not_fit)
@@ -162,8 +162,8 @@ Test(test_bad_input, lets_the_last_of_repeated_keys_win)
 	id = given_job(fmt("{\"job_queue\":\"%s\",\"n\":1,\"job_queue\":\"%s\","
 			   "\"n\":2}",
 	    first, last));
-	expect_status(take("a", first), 204);
-	expect_member(take("a", last), "job_id", id);
+	expect_status(take(unique("a"), first), 204);
+	expect_member(take(unique("a"), last), "job_id", id);
 	expect_faults(
 	    post("/v1/job", "{\"job_queue\":\"q\",\"job_queue\":\"\"}"),
 	    "{\"job_queue\":[\"Shorter than minimum length 1.\"]}");
@@ -202,12 +202,12 @@ Test(test_bad_input, takes_odd_but_harmless_queue_names)
 		name = fmt("%s%s", stem, names[i] + 2);
 		expect_status(
 		    post("/v1/job", fmt("{\"job_queue\":\"%s\"}", name)), 200);
-		expect_status(take("a", stem), 204);
+		expect_status(take(unique("a"), stem), 204);
 	}
 	name = fmt("%s%s", unique("q"), repeat('q', 200 - strlen(unique("q"))));
 	expect_status(
 	    post("/v1/job", fmt("{\"job_queue\":\"%s\"}", name)), 200);
-	expect_status(take("a", name), 200);
+	expect_status(take(unique("a"), name), 200);
 }
 
 Test(test_bad_input, decodes_queue_names_in_the_query)
@@ -268,10 +268,10 @@ Test(test_bad_input, is_413_over_the_limit_of_a_job)
 	body = fmt(
 	    "{\"job_queue\":\"%s\",\"a\":\"%s\"}", queue, repeat('x', 4000000));
 	expect_message(post("/v1/job", body), 413, "Payload too large");
-	expect_status(take("a", queue), 204);
+	expect_status(take(unique("a"), queue), 204);
 	body = fmt("{\"job_queue\":\"%s\",\"a\":\"%s\"}", queue, fits);
 	expect_status(post("/v1/job", body), 200);
-	expect_part(take("a", queue), fits);
+	expect_part(take(unique("a"), queue), fits);
 }
 
 Test(test_bad_input, is_415_for_a_body_that_is_not_called_json)
@@ -292,7 +292,7 @@ Test(test_bad_input, is_415_for_a_body_that_is_not_called_json)
 		    "Unsupported Media Type");
 	}
 	expect_status(get(path), 204);
-	expect_status(take("a", queue), 204);
+	expect_status(take(unique("a"), queue), 204);
 }
 
 Test(test_bad_input, takes_every_name_of_json)
@@ -393,5 +393,5 @@ Test(test_bad_input, takes_forty_thousand_members_in_its_stride)
 	expect_status(post("/v1/job", fmt("{%s\"job_queue\":\"%s\"}",
 					  times("\"k\":0,", 40000), queue)),
 	    200);
-	expect_status(take("a", queue), 200);
+	expect_status(take(unique("a"), queue), 200);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "api.h"
 #include "bearer.h"
@@ -625,6 +626,50 @@ Test(test_client, may_start_many_at_once_and_all_log_in)
 		cr_assert_eq(pthread_join(threads[i], NULL), 0);
 	for (i = 0; i < 30; i++)
 		expect_status(racers[i].answer, 200);
+}
+
+static void *
+log_in_unknown(void *arg)
+{
+	struct racer *r = arg;
+
+	r->answer = login(r->id, SECRET);
+	return NULL;
+}
+
+/* Hashing is slow; those who come for something else do not wait for it. */
+Test(test_client, flood_of_log_ins_holds_up_nobody_else)
+{
+	struct racer racers[70];
+	pthread_t threads[70];
+	const char *token = given_token(given_client("agent"));
+	struct timespec from, to;
+	unsigned busy = 0;
+	size_t i;
+
+	for (i = 0; i < 70; i++) {
+		racers[i].id = unique("nobody");
+		cr_assert_eq(pthread_create(
+				 &threads[i], NULL, log_in_unknown, &racers[i]),
+		    0);
+	}
+	(void)clock_gettime(CLOCK_MONOTONIC, &from);
+	for (i = 0; i < 5; i++)
+		expect_status(refresh(token), 200);
+	expect_status(call("POST", "/oidc/auth-init", NULL, NULL), 404);
+	(void)clock_gettime(CLOCK_MONOTONIC, &to);
+	cr_expect(to.tv_sec - from.tv_sec < 3, "%lld s",
+	    (long long)(to.tv_sec - from.tv_sec));
+	for (i = 0; i < 70; i++)
+		cr_assert_eq(pthread_join(threads[i], NULL), 0);
+	for (i = 0; i < 70; i++) {
+		if (racers[i].answer->status == 401)
+			continue;
+		expect_status(racers[i].answer, 503);
+		expect_header(racers[i].answer, "Retry-After", "5");
+		busy++;
+	}
+	cr_expect(busy > 0 && busy < 70, "%u", busy);
 }
 
 Test(test_client, change_of_forty_thousand_keys_is_answered_at_once)

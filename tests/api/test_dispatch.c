@@ -50,7 +50,7 @@ Test(test_dispatch, hands_out_what_was_posted_byte_for_byte)
 	const struct answer *a;
 
 	id = given_job(fmt("{%s}", inner));
-	a = take("a", queue);
+	a = take(unique("a"), queue);
 	expect_status(a, 200);
 	expect_header(a, "Content-Type", "application/json");
 	expect_part(a, inner);
@@ -60,7 +60,7 @@ Test(test_dispatch, hands_out_what_was_posted_byte_for_byte)
 Test(test_dispatch, tells_when_an_ordinary_job_started)
 {
 	const char *queue = unique("q"), *id = given_ordinary_job(queue);
-	const struct answer *a = take("a", queue);
+	const struct answer *a = take(unique("a"), queue);
 	const char *started;
 
 	expect_member(a, "job_id", id);
@@ -88,25 +88,31 @@ Test(test_dispatch, wants_a_queue_and_then_an_agent)
 
 Test(test_dispatch, has_nothing_in_an_empty_queue)
 {
-	const struct answer *a = take("a", unique("q"));
+	const struct answer *a = take(unique("a"), unique("q"));
 
 	expect_status(a, 204);
 	cr_assert(a->len == 0);
 	expect_status(get("/v1/job?queue=&agent=a"), 204);
 }
 
+static const struct answer *
+report(const char *id, const char *json)
+{
+	return post(fmt("/v1/result/%s", id), json);
+}
+
 Test(test_dispatch, hands_a_job_to_one_agent)
 {
 	const char *queue = unique("q"), *id = given_ordinary_job(queue);
 
-	expect_member(take("a", queue), "job_id", id);
-	expect_status(take("b", queue), 204);
+	expect_member(take(unique("a"), queue), "job_id", id);
+	expect_status(take(unique("b"), queue), 204);
 }
 
 Test(test_dispatch, gives_the_oldest_first_over_all_queues_asked_for)
 {
 	const char *q1 = unique("q"), *q2 = unique("q"), *other = unique("q");
-	const char *path = fmt("/v1/job?queue=%s&queue=%s&agent=a", q2, q1);
+	const char *query = fmt("/v1/job?queue=%s&queue=%s&agent=", q2, q1);
 	const char *ids[3];
 	size_t i;
 
@@ -115,14 +121,15 @@ Test(test_dispatch, gives_the_oldest_first_over_all_queues_asked_for)
 	ids[1] = given_ordinary_job(q2);
 	ids[2] = given_ordinary_job(q1);
 	for (i = 0; i < 3; i++)
-		expect_member(get(path), "job_id", ids[i]);
-	expect_status(get(path), 204);
+		expect_member(
+		    get(fmt("%s%s", query, unique("a"))), "job_id", ids[i]);
+	expect_status(get(fmt("%s%s", query, unique("a"))), 204);
 }
 
 Test(test_dispatch, gives_the_highest_priority_first_and_the_oldest_of_it)
 {
 	const char *q1 = unique("q"), *q2 = unique("q");
-	const char *path = fmt("/v1/job?queue=%s&queue=%s&agent=a", q1, q2);
+	const char *query = fmt("/v1/job?queue=%s&queue=%s&agent=", q1, q2);
 	const char *ids[5];
 	static const int order[] = {4, 1, 3, 0, 2};
 	size_t i;
@@ -134,7 +141,8 @@ Test(test_dispatch, gives_the_highest_priority_first_and_the_oldest_of_it)
 	set_priority(ids[4], 200);
 	set_priority(ids[2], -3);
 	for (i = 0; i < 5; i++)
-		expect_member(get(path), "job_id", ids[order[i]]);
+		expect_member(get(fmt("%s%s", query, unique("a"))), "job_id",
+		    ids[order[i]]);
 }
 
 Test(test_dispatch, passes_an_excluded_agent_over)
@@ -149,6 +157,7 @@ Test(test_dispatch, passes_an_excluded_agent_over)
 		queue, bad));
 	second = given_ordinary_job(queue);
 	expect_member(take(bad, queue), "job_id", second);
+	expect_status(report(second, "{\"job_state\":\"complete\"}"), 200);
 	expect_status(take(bad, queue), 204);
 	expect_member(take(good, queue), "job_id", first);
 }
@@ -216,7 +225,7 @@ Test(test_dispatch, keeps_a_job_back_until_its_attachments_are_there)
 	    fmt("{\"job_queue\":\"%s\",\"test_data\":{\"attachments\":"
 		"[{\"agent\":\"a.txt\"}]}}",
 		queue));
-	expect_status(take("a", queue), 204);
+	expect_status(take(unique("a"), queue), 204);
 }
 
 Test(test_dispatch, takes_nothing_by_head)
@@ -227,7 +236,7 @@ Test(test_dispatch, takes_nothing_by_head)
 
 	expect_status(a, 405);
 	cr_assert(header(a, "Allow") != NULL, "405 without Allow");
-	expect_member(take("a", queue), "job_id", id);
+	expect_member(take(unique("a"), queue), "job_id", id);
 }
 
 #define TAKERS 8
@@ -254,6 +263,7 @@ take_all(void *arg)
 		if (a->status == 204)
 			break;
 		t->got[t->n++] = a;
+		(void)report(member(a, "job_id"), "{\"job_state\":\"test\"}");
 	}
 	return NULL;
 }
@@ -318,13 +328,13 @@ Test(test_dispatch, never_begins_a_hand_out_after_a_cancel, .timeout = 120)
 	for (i = 0; i < 40; i++) {
 		c.id = given_ordinary_job(queue);
 		cr_assert(pthread_create(&c.thread, NULL, cancel_it, &c) == 0);
-		a = take("a", queue);
+		a = take(unique("a"), queue);
 		(void)pthread_join(c.thread, NULL);
 		expect_text(c.answer, 200, "OK");
 		if (a->status != 204)
 			expect_member(a, "job_id", c.id);
 		expect_json(get(fmt("/v1/result/%s", c.id)), 200,
 		    "{\"job_state\":\"cancelled\"}");
-		expect_status(take("a", queue), 204);
+		expect_status(take(unique("a"), queue), 204);
 	}
 }

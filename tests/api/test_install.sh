@@ -127,6 +127,7 @@ equal "the job is handed out" 200 "$(status_of '/v1/job?queue=q&agent=a')"
 equal "a result is accepted" 200 \
 	"$(status_of "/v1/result/$id" --json '{"job_state":"complete"}')"
 equal "an agent is known" 200 "$(status_of /v1/agents/data/a --json '{}')"
+equal "the API is described" 200 "$(status_of /openapi.json)"
 equal "the store is where the manual says" "$root/var/lib/testflinger/state.db" \
 	"$(find "$root/var" -name state.db)"
 if command -v systemd-analyze >/dev/null; then

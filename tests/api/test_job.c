@@ -262,9 +262,9 @@ Test(test_job, makes_one_job_of_a_repeated_submission)
 
 	expect_member(post("/v1/job", body), "job_id", id);
 	expect_member(post("/v1/job", body), "job_id", id);
-	expect_member(take("a", queue), "job_id", id);
+	expect_member(take(unique("a"), queue), "job_id", id);
 	expect_status(post("/v1/job", body), 200);
-	expect_status(take("b", queue), 204);
+	expect_status(take(unique("b"), queue), 204);
 }
 
 Test(test_job, refuses_other_content_for_an_unfinished_job)
@@ -280,8 +280,8 @@ Test(test_job, refuses_other_content_for_an_unfinished_job)
 	expect_status(a, 409);
 	expect_header(a, "Content-Type", "application/json");
 	expect_member(a, "detail", "{}");
-	expect_part(take("a", queue), "\"run\":1");
-	expect_status(take("a", queue), 204);
+	expect_part(take(unique("a"), queue), "\"run\":1");
+	expect_status(take(unique("a"), queue), 204);
 }
 
 Test(test_job, runs_an_id_anew_after_its_job_has_ended)
@@ -294,14 +294,14 @@ Test(test_job, runs_an_id_anew_after_its_job_has_ended)
 		queue, id);
 
 	(void)given_job(fmt("%s1}", body));
-	expect_part(take("a", queue), "\"run\":1");
+	expect_part(take(unique("a"), queue), "\"run\":1");
 	expect_status(
 	    post(path, "{\"job_state\":\"complete\",\"device_info\":{}}"), 200);
 	(void)given_job(fmt("%s1}", body));
-	expect_status(take("a", queue), 204);
+	expect_status(take(unique("a"), queue), 204);
 	(void)given_job(fmt("%s2}", body));
 	expect_json(get(path), 200, "{\"job_state\":\"waiting\"}");
-	expect_part(take("a", queue), "\"run\":2");
+	expect_part(take(unique("a"), queue), "\"run\":2");
 }
 
 Test(test_job, knows_jobs_by_canonical_id)
@@ -332,7 +332,7 @@ Test(test_job, cancels_only_what_has_not_ended)
 	expect_text(
 	    post(fmt("/v1/job/%s/action", new_id()), "{\"action\":\"cancel\"}"),
 	    400, text);
-	expect_status(take("a", queue), 200);
+	expect_status(take(unique("a"), queue), 200);
 	expect_status(
 	    post(fmt("/v1/result/%s", id), "{\"job_state\":\"complete\"}"),
 	    200);
@@ -372,13 +372,13 @@ Test(test_job, keeps_a_cancelled_job_cancelled)
 	expect_text(
 	    post(fmt("/v1/job/%s/action", id), "{\"action\":\"cancel\"}"), 200,
 	    "OK");
-	expect_status(take("a", queue), 204);
+	expect_status(take(unique("a"), queue), 204);
 	for (i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
 		expect_text(
 		    post(path, fmt("{\"job_state\":\"%s\"}", states[i])), 200,
 		    "OK");
 		expect_member(get(path), "job_state", "cancelled");
-		expect_status(take("a", queue), 204);
+		expect_status(take(unique("a"), queue), 204);
 	}
 }
 
@@ -387,7 +387,7 @@ Test(test_job, stays_cancelled_though_it_was_running)
 	const char *queue = unique("q"), *id = given_ordinary_job(queue);
 	const char *path = fmt("/v1/result/%s", id);
 
-	expect_status(take("a", queue), 200);
+	expect_status(take(unique("a"), queue), 200);
 	expect_text(
 	    post(fmt("/v1/job/%s/action", id), "{\"action\":\"cancel\"}"), 200,
 	    "OK");

@@ -1,6 +1,7 @@
 /* What agents advertise, and queues: their agents, jobs, waits and owners. */
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,11 +43,20 @@ Test(test_queue, is_not_listed_if_an_agent_only_listens_on_it)
 
 Test(test_queue, is_refused_with_a_fault_that_names_it)
 {
+	static const char *const values[] = {"null", "1", "[]", "{}", "true"};
+	size_t i;
+
 	expect_faults(post("/v1/agents/queues", "{\"\":\"x\",\"q\":1}"),
 	    "{\"_schema\":[\"Queue names must be non-empty strings\","
 	    "\"Description for queue 'q' must be a string\"]}");
 	expect_faults(post("/v1/agents/queues", "{\"amq.q\":\"x\"}"),
 	    "{\"_schema\":[\"Queue name 'amq.q': Must not begin with amq.\"]}");
+	for (i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		expect_faults(
+		    post("/v1/agents/queues", fmt("{\"bad\":%s}", values[i])),
+		    "{\"_schema\":[\"Description for queue 'bad' must be a "
+		    "string\"]}");
+	expect_member(get("/v1/agents/queues"), "bad", NULL);
 	expect_faults(post("/v1/agents/queues", "[]"),
 	    "{\"_schema\":[\"Invalid input type.\"]}");
 }
@@ -64,6 +74,71 @@ Test(test_queue, has_images)
 	expect_text(post("/v1/agents/images", fmt("{\"%s\":{\"x\":\"y\"}}", q)),
 	    200, "OK");
 	expect_json(get(path), 200, "{\"x\":\"y\"}");
+}
+
+Test(test_queue, keeps_images_when_the_description_changes)
+{
+	const char *q = unique("q"), *path = fmt("/v1/agents/images/%s", q);
+
+	expect_status(
+	    post("/v1/agents/images", fmt("{\"%s\":{\"c\":\"d\"}}", q)), 200);
+	expect_status(
+	    post("/v1/agents/queues", fmt("{\"%s\":\"text\"}", q)), 200);
+	expect_json(get(path), 200, "{\"c\":\"d\"}");
+	expect_text(
+	    post("/v1/agents/images", fmt("{\"%s\":{}}", q)), 200, "OK");
+	expect_json(get(path), 200, "{}");
+	expect_member(get("/v1/agents/queues"), q, "text");
+	expect_text(post("/v1/agents/images", NULL), 200, "OK");
+}
+
+Test(test_queue, takes_the_last_of_repeated_names)
+{
+	const char *q = unique("q"), *path = fmt("/v1/agents/images/%s", q);
+
+	expect_status(
+	    post("/v1/agents/queues", fmt("{\"%s\":5,\"%s\":\"last\"}", q, q)),
+	    200);
+	expect_member(get("/v1/agents/queues"), q, "last");
+	expect_status(post("/v1/agents/images",
+			  fmt("{\"%s\":{\"i\":1,\"i\":\"last\"}}", q)),
+	    200);
+	expect_json(get(path), 200, "{\"i\":\"last\"}");
+}
+
+Test(test_queue, answers_many_queues_at_once_without_delay)
+{
+	char *json = malloc(900000);
+	size_t n = 1;
+	int i;
+
+	cr_assert_not_null(json);
+	json[0] = '{';
+	for (i = 0; i < 40000; i++)
+		n += (size_t)sprintf(
+		    json + n, "%s\"h%d\":\"\"", i > 0 ? "," : "", i);
+	(void)strcpy(json + n, "}");
+	expect_faults(post("/v1/agents/queues", json),
+	    "{\"_schema\":[\"Longer than maximum length 1000.\"]}");
+	free(json);
+}
+
+Test(test_queue, takes_no_name_that_a_queue_cannot_have)
+{
+	const char *q = repeat('q', 201);
+
+	expect_faults(post("/v1/agents/queues", fmt("{\"%s\":\"\"}", q)),
+	    fmt("{\"_schema\":[\"Queue name '%s': Longer than maximum length "
+		"200.\"]}",
+		q));
+	expect_faults(post("/v1/agents/images", "{\"amq.q\":{}}"),
+	    "{\"_schema\":[\"Queue name 'amq.q': Must not begin with amq.\"]}");
+	expect_status(post("/v1/agents/queues", "{\"a\\u0000\":\"x\"}"), 400);
+	expect_status(
+	    post("/v1/agents/images", "{\"q\":{\"a\\u0000\":\"x\"}}"), 400);
+	expect_status(
+	    post("/v1/agents/queues", fmt("{\"%s\":\"\"}", repeat('q', 200))),
+	    200);
 }
 
 Test(test_queue, has_no_images_of_another_form)
@@ -159,7 +234,7 @@ Test(test_queue, tells_how_long_its_jobs_have_waited)
 	expect_json(get(fmt("/v1/queues/wait_times?queue=%s", q)), 200, "{}");
 	for (i = 0; i < 2; i++) {
 		(void)given_ordinary_job(q);
-		expect_status(take("a", q), 200);
+		expect_status(take(unique("a"), q), 200);
 	}
 	expect_json(
 	    get(fmt("/v1/queues/wait_times?queue=%s&queue=none&x=y", q)), 200,
@@ -259,7 +334,7 @@ Test(test_queue, knows_the_position_of_a_job_that_waits)
 	expect_position(one, "0");
 	expect_position(files, "1");
 	expect_position(two, "2");
-	expect_status(take("a", q), 200);
+	expect_status(take(unique("a"), q), 200);
 	expect_text(get(fmt("/v1/job/%s/position", one)), 410,
 	    "Job not found or already started\n");
 	expect_position(files, "0");

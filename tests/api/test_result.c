@@ -166,7 +166,7 @@ Test(test_result, ends_an_ordinary_job_that_gets_a_seed_result)
 
 	expect_text(post(result_path(id), body), 200, "OK");
 	expect_bytes(get(result_path(id)), 200, body);
-	expect_status(take("a", queue), 204);
+	expect_status(take(unique("a"), queue), 204);
 	expect_text(
 	    post(fmt("/v1/job/%s/action", id), "{\"action\":\"cancel\"}"), 400,
 	    "The job is already completed or cancelled");
@@ -176,11 +176,11 @@ Test(test_result, never_sets_a_taken_job_back_to_waiting)
 {
 	const char *queue = unique("q"), *id = given_ordinary_job(queue);
 
-	expect_status(take("a", queue), 200);
+	expect_status(take(unique("a"), queue), 200);
 	expect_text(
 	    post(result_path(id), "{\"job_state\":\"waiting\"}"), 200, "OK");
 	expect_json(get(result_path(id)), 200, "{\"job_state\":\"running\"}");
-	expect_status(take("b", queue), 204);
+	expect_status(take(unique("b"), queue), 204);
 }
 
 /* A result just under the limit: one long string. */

@@ -183,6 +183,19 @@ Test(test_secret, takes_paths_of_words_and_slashes)
 	    "with a forward slash (/).");
 }
 
+Test(test_secret, has_a_path_of_1024_bytes_at_most)
+{
+	const char *c = unique("c"), *longer = repeat('x', 1025);
+
+	given_secret(c, longer + 1, "v");
+	expect_faults(put_as(c, c, longer, "{\"value\":\"v\"}"),
+	    "{\"path\":[\"Longer than maximum length 1024.\"]}");
+	/* One that is there already can still be removed. */
+	expect_status(
+	    call("DELETE", path_of(c, longer), bearer("contributor", c), NULL),
+	    200);
+}
+
 Test(test_secret, goes_by_delete_and_delete_does_not_mind_none)
 {
 	const char *c = unique("c");
@@ -266,6 +279,30 @@ Test(test_secret, that_is_ephemeral_ends_with_the_start_of_its_job)
 	expect_status(put_as(c, c, "e", once), 200);
 	report(id, "{\"job_state\":\"test\"}");
 	expect_status(submit_as(c, q, "{\"A\":\"e\"}"), 200);
+}
+
+/* Anybody can name a job that waits; only who took it has started it. */
+Test(test_secret, that_is_ephemeral_outlives_posts_about_a_job_that_waits)
+{
+	const char *c = unique("c"), *q = unique("q"), *id;
+	const char *as_lab = fmt(JSON "%s", bearer("agent", "lab"));
+
+	expect_status(
+	    put_as(c, c, "e", "{\"value\":\"once\",\"ephemeral\":true}"), 200);
+	id = member(submit_as(c, q, "{\"A\":\"e\"}"), "job_id");
+	expect_status(call("POST", fmt("/v1/agents/data/%s", unique("a")),
+			  as_lab, fmt("{\"job_id\":\"%s\"}", id)),
+	    200);
+	report(id, "{\"device_info\":{\"a\":1}}");
+	expect_status(
+	    call("POST", fmt("/v1/result/%s/log/output", id), as_lab,
+		"{\"fragment_number\":0,\"phase\":\"setup\",\"timestamp\":"
+		"\"2026-01-01T00:00:00+00:00\",\"log_data\":\"x\"}"),
+	    200);
+	expect_secrets(take_as_agent(q), "{\"A\":\"once\"}");
+	report(id, "{\"job_state\":\"setup\"}");
+	expect_message(submit_as(c, q, "{\"A\":\"e\"}"), 422,
+	    "Inaccessible secret paths: e");
 }
 
 Test(test_secret, that_is_ephemeral_ends_with_a_job_that_is_cancelled)

@@ -45,7 +45,7 @@ Test(test_seed, becomes_ordinary_at_the_first_hand_out)
 	const char *queue = unique("q"), *id = given_seed_job(queue);
 	const char *path = fmt("/v1/result/%s", id);
 
-	expect_member(take("a", queue), "job_id", id);
+	expect_member(take(unique("a"), queue), "job_id", id);
 	expect_json(get(path), 200, "{\"job_state\":\"running\"}");
 	expect_text(post(path, "{\"status\":{\"test\":0}}"), 200, "OK");
 	expect_json(
@@ -61,7 +61,7 @@ Test(test_seed, becomes_ordinary_when_it_is_cancelled)
 	    "OK");
 	expect_json(get(fmt("/v1/result/%s", id)), 200,
 	    "{\"job_state\":\"cancelled\"}");
-	expect_status(take("a", queue), 204);
+	expect_status(take(unique("a"), queue), 204);
 }
 
 Test(test_seed, is_not_handed_out_after_its_result)
@@ -81,7 +81,7 @@ Test(test_seed, is_not_handed_out_after_its_result)
 		path = fmt("/v1/result/%s", id);
 		expect_text(post(path, results[i]), 200, "OK");
 		expect_bytes(get(path), 200, results[i]);
-		expect_status(take("a", queue), 204);
+		expect_status(take(unique("a"), queue), 204);
 		expect_text(post(fmt("/v1/job/%s/action", id),
 				"{\"action\":\"cancel\"}"),
 		    400, "The job is already completed or cancelled");

@@ -463,6 +463,19 @@ Test(js, has_room_for_as_many_members_as_come)
 	expect_span(js_find(&doc, "k4999")->value, "4999");
 }
 
+Test(js, leaves_the_last_of_repeated_members_in_their_order)
+{
+	given("{\"b\":1,\"a\":2,\"b\":3,\"c\":4,\"\\u0061\":5}");
+	cr_assert_eq(js_last_wins(&doc), ERR_OK);
+	cr_assert_eq(doc.n_members, 3);
+	cr_expect_eq(doc.members[0].value.p[0], '3');
+	cr_expect_eq(doc.members[1].value.p[0], '4');
+	cr_expect_eq(doc.members[2].value.p[0], '5');
+	given("{}");
+	cr_assert_eq(js_last_wins(&doc), ERR_OK);
+	cr_expect_eq(doc.n_members, 0);
+}
+
 Test(js, finds_the_last_of_repeated_keys_as_json_c_does)
 {
 	struct json_object *o;

@@ -4,11 +4,14 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fixture.h"
 #include "log.h"
 #include "seen.h"
+
+#define NOW INT64_C(1795338103000)
 
 static char dir[64], path[128];
 static struct seen *s;
@@ -36,9 +39,9 @@ Test(seen, remembers_the_latest_time_of_each_name)
 	seen_note(s, SEEN_AGENT, "a", 1000);
 	seen_note(s, SEEN_AGENT, "a", 900);
 	seen_note(s, SEEN_QUEUE, "a", 7);
-	cr_expect_eq(seen_last(s, SEEN_AGENT, "a"), 1000);
-	cr_expect_eq(seen_last(s, SEEN_QUEUE, "a"), 7);
-	cr_expect_eq(seen_last(s, SEEN_AGENT, "b"), 0);
+	cr_expect_eq(seen_last(s, SEEN_AGENT, "a", NOW), 1000);
+	cr_expect_eq(seen_last(s, SEEN_QUEUE, "a", NOW), 7);
+	cr_expect_eq(seen_last(s, SEEN_AGENT, "b", NOW), 0);
 }
 
 Test(seen, is_one_for_all_who_map_it)
@@ -47,9 +50,9 @@ Test(seen, is_one_for_all_who_map_it)
 
 	cr_assert_eq(seen_open(&other, path, 1000), ERR_OK);
 	seen_note(s, SEEN_AGENT, "a", 1000);
-	cr_expect_eq(seen_last(other, SEEN_AGENT, "a"), 1000);
+	cr_expect_eq(seen_last(other, SEEN_AGENT, "a", NOW), 1000);
 	seen_note(other, SEEN_AGENT, "a", 2000);
-	cr_expect_eq(seen_last(s, SEEN_AGENT, "a"), 2000);
+	cr_expect_eq(seen_last(s, SEEN_AGENT, "a", NOW), 2000);
 	seen_close(other);
 }
 
@@ -58,7 +61,7 @@ Test(seen, outlives_the_process)
 	seen_note(s, SEEN_AGENT, "a", 1000);
 	seen_close(s);
 	cr_assert_eq(seen_open(&s, path, 1000), ERR_OK);
-	cr_expect_eq(seen_last(s, SEEN_AGENT, "a"), 1000);
+	cr_expect_eq(seen_last(s, SEEN_AGENT, "a", NOW), 1000);
 }
 
 Test(seen, holds_as_many_names_as_it_was_made_for)
@@ -72,7 +75,7 @@ Test(seen, holds_as_many_names_as_it_was_made_for)
 	}
 	for (i = 0; i < 1000; i++) {
 		(void)snprintf(name, sizeof(name), "agent-%u", i);
-		kept += seen_last(s, SEEN_AGENT, name) == 1000 + i;
+		kept += seen_last(s, SEEN_AGENT, name, NOW) == 1000 + i;
 	}
 	cr_expect_eq(kept, 1000);
 }
@@ -85,24 +88,95 @@ Test(seen, forgets_the_oldest_where_it_is_crowded)
 	for (i = 0; i < 20000; i++) {
 		(void)snprintf(name, sizeof(name), "agent-%u", i);
 		seen_note(s, SEEN_AGENT, name, 1000 + i);
-		cr_assert_eq(seen_last(s, SEEN_AGENT, name), 1000 + i);
+		cr_assert_eq(seen_last(s, SEEN_AGENT, name, NOW), 1000 + i);
 	}
 }
 
-Test(seen, begins_anew_with_a_file_of_another_form)
+/* Write over what stands at an offset of the file. */
+static void
+scribble(off_t at, const void *p, size_t n)
 {
-	static const char rubbish[] = "this is no map of anything";
-	int fd;
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
 
+	cr_assert_eq(pwrite(fd, p, n, at), (ssize_t)n);
+	(void)close(fd);
+}
+
+Test(seen, begins_anew_with_a_file_of_another_size)
+{
 	seen_note(s, SEEN_AGENT, "a", 1000);
 	seen_close(s);
 	cr_assert_eq(seen_open(&s, path, 100000), ERR_OK);
-	cr_expect_eq(seen_last(s, SEEN_AGENT, "a"), 0);
-	seen_close(s);
-	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-	cr_assert_eq(write(fd, rubbish, sizeof(rubbish)), sizeof(rubbish));
-	(void)close(fd);
-	cr_assert_eq(seen_open(&s, path, 1000), ERR_OK);
-	seen_note(s, SEEN_AGENT, "a", 5);
-	cr_expect_eq(seen_last(s, SEEN_AGENT, "a"), 5);
+	cr_expect_eq(seen_last(s, SEEN_AGENT, "a", NOW), 0);
+}
+
+Test(seen, begins_anew_with_a_damaged_head_and_hurts_nobody_who_maps_it)
+{
+	static const off_t places[] = {0, 8, 16, 24};
+	struct seen *other;
+	size_t i;
+
+	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		seen_note(s, SEEN_AGENT, "a", 1000);
+		scribble(places[i], "rubbish", 8);
+		cr_assert_eq(seen_open(&other, path, 1000), ERR_OK);
+		cr_expect_eq(seen_last(other, SEEN_AGENT, "a", NOW), 0);
+		cr_expect_eq(seen_last(s, SEEN_AGENT, "a", NOW), 1000);
+		seen_close(s);
+		s = other;
+	}
+}
+
+Test(seen, begins_anew_with_a_file_that_is_cut)
+{
+	static const off_t sizes[] = {0, 10, 32, 4095};
+	size_t i;
+
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		seen_note(s, SEEN_AGENT, "a", 1000);
+		seen_close(s);
+		cr_assert_eq(truncate(path, sizes[i]), 0);
+		cr_assert_eq(seen_open(&s, path, 1000), ERR_OK);
+		cr_expect_eq(seen_last(s, SEEN_AGENT, "a", NOW), 0);
+	}
+}
+
+Test(seen, has_its_room_on_disk_from_the_beginning)
+{
+	struct stat st;
+
+	cr_assert_eq(stat(path, &st), 0);
+	cr_expect_geq(st.st_blocks * 512, st.st_size,
+	    "a full disk must not end the process later");
+}
+
+Test(seen, believes_no_time_that_lies_ahead)
+{
+	static unsigned char noise[2048 * 16];
+	char name[32];
+	int i;
+
+	memset(noise, 0x7f, sizeof(noise));
+	scribble(32, noise, sizeof(noise));
+	cr_expect_eq(seen_last(s, SEEN_AGENT, "a", NOW), 0);
+	/* No slot is free, and yet each name finds one. */
+	for (i = 0; i < 20; i++) {
+		(void)snprintf(name, sizeof(name), "agent-%d", i);
+		seen_note(s, SEEN_AGENT, name, NOW);
+		cr_expect_eq(seen_last(s, SEEN_AGENT, name, NOW), NOW);
+	}
+	seen_note(s, SEEN_AGENT, "a", NOW + 3600000);
+	cr_expect_eq(seen_last(s, SEEN_AGENT, "a", NOW), 0);
+	seen_note(s, SEEN_AGENT, "a", NOW);
+	cr_expect_eq(seen_last(s, SEEN_AGENT, "a", NOW), NOW);
+}
+
+Test(seen, is_nothing_where_it_cannot_be_made)
+{
+	struct seen *none = NULL;
+
+	(void)snprintf(path, sizeof(path), "%s/no/seen", dir);
+	cr_expect_eq(seen_open(&none, path, 10), ERR_IO);
+	seen_note(NULL, SEEN_AGENT, "a", NOW);
+	cr_expect_eq(seen_last(NULL, SEEN_AGENT, "a", NOW), 0);
 }

@@ -416,3 +416,19 @@ Test(uri_cookie, reads_what_it_has_quoted)
 		cr_expect_str_eq(v, t[i]);
 	}
 }
+
+Test(uri, gives_all_values_of_a_name_once)
+{
+	const char **values;
+	size_t n;
+
+	cr_assert_eq(uri_parse(&u, arena, "/x?q=b&r=z&q=a&q=b&q", 20), ERR_OK);
+	values = uri_query_all(&u, arena, "q", &n);
+	cr_assert_eq(n, 3);
+	cr_expect_str_eq(values[0], "");
+	cr_expect_str_eq(values[1], "a");
+	cr_expect_str_eq(values[2], "b");
+	values = uri_query_all(&u, arena, "none", &n);
+	cr_assert_not_null(values);
+	cr_expect_eq(n, 0);
+}

@@ -7,6 +7,7 @@
 #include "agent.h"
 #include "clock.h"
 #include "fixture.h"
+#include "schema.h"
 
 static struct fixture f;
 
@@ -93,7 +94,7 @@ Test(agent, beyond_the_limit_is_refused_and_a_known_one_is_not)
 	cr_expect_eq(put("a2", "{}"), ERR_OK);
 }
 
-static const char sql_log[] = "SELECT log FROM agent WHERE name = $1";
+static const char sql_log[] = "SELECT lines FROM agent_log WHERE agent = $1";
 
 Test(agent, keeps_the_last_hundred_lines_of_its_log)
 {
@@ -155,6 +156,85 @@ Test(agent, names_every_fault_of_its_report)
 	    "\"comment\":[\"Field may not be null.\"]}");
 }
 
+static void
+given_map(void)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/seen", f.dir);
+	cr_assert_eq(seen_open(&f.svc.seen, path, 100), ERR_OK);
+}
+
+/* An agent whose state fills more than a page. */
+static void
+given_big(const char *name)
+{
+	static char json[100100];
+
+	memset(json, 'x', sizeof(json));
+	(void)memcpy(json, "{\"state\":\"", 10);
+	(void)strcpy(json + 100010, "\"}");
+	cr_assert_eq(put(name, json), ERR_OK);
+}
+
+Test(agent, list_comes_in_pages_of_bounded_size)
+{
+	struct name_page p = {.any = false};
+	struct buf b;
+	int pages;
+
+	given_big("a2");
+	given_big("a1");
+	for (pages = 0; !p.done; pages++) {
+		buf_init(&b, f.arena, 64);
+		cr_assert_eq(agent_list_page(&f.svc, &p, &b), ERR_OK);
+		cr_expect_leq(b.len, 100200);
+		if (pages == 0)
+			cr_expect_eq(strncmp(b.p, "{\"name\":\"a1\"", 12), 0);
+		if (pages == 1)
+			cr_expect_eq(strncmp(b.p, ",{\"name\":\"a2\"", 13), 0);
+	}
+	cr_expect_geq(pages, 2);
+}
+
+static enum err
+add_owners(struct db_conn *c, void *arg)
+{
+	static const char *const sql[] = {
+	    "INSERT INTO client (id, role, created_at) "
+	    "VALUES ('c1', 'contributor', 1), ('c2', 'contributor', 1)",
+	    "INSERT INTO queue (name, created_at, restricted) "
+	    "VALUES ('q1', 1, 1), ('q2', 1, 0), ('q4', 1, 1), ('q5', 1, 1)",
+	    "INSERT INTO client_queue (queue, client) VALUES ('q1', 'c2'), "
+	    "('q1', 'c1'), ('q2', 'c1'), ('q4', 'c1'), ('q5', 'c2')"};
+	enum err e = ERR_OK;
+	size_t i;
+
+	(void)arg;
+	for (i = 0; i < 3 && e == ERR_OK; i++)
+		e = db_exec(c, NULL, sql[i], "");
+	return e;
+}
+
+Test(agent, list_tells_who_owns_restricted_queues)
+{
+	struct name_page p = {.any = false};
+	struct buf b;
+
+	cr_assert_eq(db_write(f.svc.db, add_owners, NULL), ERR_OK);
+	cr_assert_eq(put("a2", "{\"queues\":[\"q4\",\"q2\",\"q1\"]}"), ERR_OK);
+	cr_assert_eq(put("a1", "{\"queues\":[\"q3\"]}"), ERR_OK);
+	buf_init(&b, f.arena, 64);
+	cr_assert_eq(agent_list_page(&f.svc, &p, &b), ERR_OK);
+	cr_expect(p.done);
+	cr_expect_str_eq(b.p,
+	    "{\"name\":\"a1\",\"state\":\"\",\"queues\":[\"q3\"],"
+	    "\"restricted_to\":{},\"updated_at\":\"2026-11-22T09:01:43Z\"},"
+	    "{\"name\":\"a2\",\"state\":\"\",\"queues\":[\"q4\",\"q2\",\"q1\"],"
+	    "\"restricted_to\":{\"q1\":[\"c1\",\"c2\"],\"q4\":[\"c1\"]},"
+	    "\"updated_at\":\"2026-11-22T09:01:43Z\"}");
+}
+
 static int64_t
 version_of_store(void)
 {
@@ -173,11 +253,9 @@ Test(agent, that_says_nothing_new_costs_no_write_but_is_seen)
 {
 	static const char report[] =
 	    "{\"state\":\"waiting\",\"comment\":\"\",\"queues\":[\"q\"]}";
-	char path[128];
 	int64_t before;
 
-	(void)snprintf(path, sizeof(path), "%s/seen", f.dir);
-	cr_assert_eq(seen_open(&f.svc.seen, path, 100), ERR_OK);
+	given_map();
 	cr_assert_eq(put("a1", report), ERR_OK);
 	before = version_of_store();
 	clock_set_for_test(1795338703000);
@@ -189,14 +267,54 @@ Test(agent, that_says_nothing_new_costs_no_write_but_is_seen)
 	cr_expect_neq(version_of_store(), before);
 }
 
+/* The map of times is lost; what stands in the store is not. */
+static void
+lose_map(void)
+{
+	seen_close(f.svc.seen);
+	f.svc.seen = NULL;
+}
+
+Test(agent, is_written_down_at_once_when_half_of_its_age_has_passed)
+{
+	given_map();
+	cr_assert_eq(put("a1", "{}"), ERR_OK);
+	clock_set_for_test(1795338103000 + 302400000);
+	cr_assert_eq(put("a1", "{}"), ERR_OK);
+	clock_set_for_test(1795338103000 + 302402000);
+	cr_assert_eq(put("a1", "{}"), ERR_OK);
+	lose_map();
+	clock_set_for_test(1795338103000 + 604801000);
+	cr_assert_eq(agent_forget_silent(&f.svc), ERR_OK);
+	cr_expect_not_null(strstr(view_of("a1"), "2026-11-25T21:01:45Z"));
+}
+
+Test(agent, is_written_down_where_there_is_no_map)
+{
+	cr_assert_eq(put("a1", "{}"), ERR_OK);
+	clock_set_for_test(1795338163000);
+	cr_assert_eq(put("a1", "{}"), ERR_OK);
+	cr_expect_not_null(strstr(view_of("a1"), "2026-11-22T09:02:43Z"));
+}
+
+Test(agent, whom_a_wrong_clock_has_dated_ahead_gets_a_true_time)
+{
+	given_map();
+	clock_set_for_test(1795338103000 + 86400000);
+	cr_assert_eq(put("a1", "{}"), ERR_OK);
+	clock_set_for_test(1795338103000);
+	cr_assert_eq(put("a1", "{}"), ERR_OK);
+	cr_expect_not_null(strstr(view_of("a1"), "2026-11-22T09:01:43Z"));
+	cr_assert_eq(agent_write_times(&f.svc), ERR_OK);
+	cr_expect_not_null(strstr(view_of("a1"), "2026-11-22T09:01:43Z"));
+}
+
 Test(agent, is_forgotten_when_it_has_been_silent_for_long)
 {
-	char path[128];
 	const char *json;
 	size_t len;
 
-	(void)snprintf(path, sizeof(path), "%s/seen", f.dir);
-	cr_assert_eq(seen_open(&f.svc.seen, path, 100), ERR_OK);
+	given_map();
 	cr_assert_eq(put("silent", "{\"queues\":[\"q\"]}"), ERR_OK);
 	cr_assert_eq(put("alive", "{}"), ERR_OK);
 	clock_set_for_test(1795338103000 + 604700000);
@@ -209,4 +327,40 @@ Test(agent, is_forgotten_when_it_has_been_silent_for_long)
 	cr_expect_eq(agent_read(&f.svc, f.arena, "alive", &json, &len), ERR_OK);
 	cr_expect_eq(
 	    agent_list_queue(&f.svc, f.arena, "q", &json, &len), ERR_NOTFOUND);
+}
+
+static enum err
+third_version_row(struct db_conn *c, void *arg)
+{
+	static const char sql[] = "INSERT INTO agent (name, log, updated_at) "
+				  "VALUES ('a1', '[\"x\"]', 1)";
+
+	(void)arg;
+	return db_exec(c, NULL, sql, "");
+}
+
+Test(agent, keeps_its_log_over_the_step_that_moves_it)
+{
+	const struct db_schema third = {3, model_schema.steps};
+	struct db_options o = {.schema = &third, .readers = 1, .wait_ms = 5000};
+	char dir[64], uri[128];
+	struct db_conn *c;
+	struct db_stmt *s;
+
+	fixture_mkdir(dir);
+	(void)snprintf(uri, sizeof(uri), "sqlite:%s/state.db", dir);
+	o.uri = uri;
+	db_close(f.svc.db);
+	cr_assert_eq(db_open(&f.svc.db, &o), ERR_OK);
+	cr_assert_eq(db_write(f.svc.db, third_version_row, NULL), ERR_OK);
+	db_close(f.svc.db);
+	o.schema = &model_schema;
+	cr_assert_eq(db_open(&f.svc.db, &o), ERR_OK);
+	cr_assert_eq(put("a1", "{\"log\":[\"y\"]}"), ERR_OK);
+	c = db_read(f.svc.db);
+	cr_assert_eq(db_query(c, &s, sql_log, "t", "a1"), ERR_OK);
+	cr_expect_str_eq(db_text(s, 0, NULL), "[\"x\",\"y\"]");
+	db_end(s);
+	db_read_end(f.svc.db, c);
+	fixture_rmdir(dir);
 }

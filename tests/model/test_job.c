@@ -101,6 +101,7 @@ Test(job, goes_by_priority_and_then_by_age)
 Test(job, goes_by_priority_over_all_queues_asked_for)
 {
 	const char *queues[] = {"q1", "q2"};
+	const struct handout_ask ask = {queues, 2, "a", NULL, "c"};
 	struct id old = given_priority("q1", 1);
 	struct id high = given_priority("q2", 2);
 	struct id same = given_priority("q2", 1);
@@ -109,9 +110,7 @@ Test(job, goes_by_priority_over_all_queues_asked_for)
 	int i;
 
 	for (i = 0; i < 3; i++) {
-		cr_assert_eq(
-		    job_take(&f.svc, f.arena, queues, 2, "a", false, &job),
-		    ERR_OK);
+		cr_assert_eq(handout_take(&f.svc, f.arena, &ask, &job), ERR_OK);
 		cr_expect_str_eq(job.id.text, order[i].text);
 	}
 }
@@ -249,10 +248,10 @@ take_all(void *arg)
 {
 	struct taker *t = arg;
 	const char *queue = "q";
+	const struct handout_ask ask = {&queue, 1, "a", NULL, "c"};
 	struct job job;
 
-	while (
-	    job_take(&f.svc, t->arena, &queue, 1, "a", false, &job) == ERR_OK)
+	while (handout_take(&f.svc, t->arena, &ask, &job) == ERR_OK)
 		(void)strcpy(t->ids[t->taken++], job.id.text);
 	return NULL;
 }

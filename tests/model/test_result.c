@@ -159,6 +159,17 @@ Test(result, of_a_seed_job_becomes_todays_view_when_it_is_taken_or_cancelled)
 	expect_view("{\"job_state\":\"cancelled\"}\n");
 }
 
+/* Whoever has taken it from the broker may report under a token. */
+Test(result, of_a_seed_job_becomes_todays_view_with_a_report)
+{
+	given("{\"job_queue\":\"q\"}");
+	report("{\"job_state\":\"test\",\"status\":{\"setup\":0}}");
+	expect_view("{\"job_state\":\"test\",\"setup_status\":0}\n");
+	given("{\"job_queue\":\"q\"}");
+	report("{\"status\":{\"setup\":0}}");
+	expect_view("{\"job_state\":\"waiting\",\"setup_status\":0}\n");
+}
+
 Test(result, of_an_ordinary_job_is_rebuilt_from_its_reports)
 {
 	given("{\"job_queue\":\"q\",\"test_data\":{}}");

@@ -7,6 +7,7 @@
 
 #include "call.h"
 #include "fixture.h"
+#include "gate.h"
 #include "result/stream.h"
 
 #define BIG ((size_t)1 << 20)
@@ -178,6 +179,7 @@ Test(stream, leaves_threads_to_those_who_are_quick)
 {
 	struct call c = {.target = "/beside"};
 
+	gate_set_threads(1);
 	given_log(BIG);
 	run(&c);
 	cr_expect_eq(c.status, 503);

@@ -98,5 +98,8 @@ enum err
 fixture_take(
     struct fixture *f, const char *queue, const char *agent, struct job *out)
 {
-	return job_take(&f->svc, f->arena, &queue, 1, agent, false, out);
+	const struct handout_ask ask = {&queue, 1, agent, NULL, NULL};
+	enum err e = handout_take(&f->svc, f->arena, &ask, out);
+
+	return e == ERR_OK ? handout_note_sign(&f->svc, &out->id) : e;
 }

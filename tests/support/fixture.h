@@ -2,7 +2,7 @@
 #define FIXTURE_H
 
 #include "app.h"
-#include "job.h"
+#include "handout.h"
 
 /* An empty server in a directory of its own, without sockets. */
 
@@ -29,7 +29,7 @@ enum job_verdict fixture_submit(
 /* The job under id, which must exist. */
 struct job fixture_job(struct fixture *f, const struct id *id);
 
-/* Take from one queue; ERR_NOTFOUND: nothing was there. */
+/* Take from one queue, and give a sign of it; ERR_NOTFOUND: nothing was there. */
 enum err fixture_take(
     struct fixture *f, const char *queue, const char *agent, struct job *out);
 

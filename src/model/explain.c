@@ -1,0 +1,327 @@
+/* Reasons as the store shows them at one moment; each is looked at by itself, so a job that
+ * is taken meanwhile may be told to wait once more. */
+
+#include "explain.h"
+
+#include <string.h>
+
+#include "clock.h"
+#include "job.h"
+#include "journal.h"
+#include "js.h"
+#include "queue.h"
+#include "wait.h"
+
+#define AGENTS_MAX 100
+#define HISTORY_MAX 100
+
+enum { SQL_JOB, SQL_AGENTS, SQL_AHEAD, SQL_BUSY };
+
+static const char *const sql[] = {
+    [SQL_JOB] = "SELECT seq, queue, priority, state, ready, secrets, reason, "
+		"ended_at, created_at, agent, signed_at, returned_at "
+		"FROM job WHERE id = $1",
+    [SQL_AGENTS] = "SELECT a.name, a.state, a.updated_at, a.comment, "
+		   "EXISTS (SELECT 1 FROM job_exclude x WHERE x.job = $2 "
+		   "AND x.agent = a.name) "
+		   "FROM agent_queue q JOIN agent a ON a.name = q.agent "
+		   "WHERE q.queue = $1 ORDER BY a.name LIMIT $3",
+    /* Over the queues that the agents of its queue serve, its own among them. */
+    [SQL_AHEAD] =
+	"SELECT count(*) FROM (SELECT 1 FROM job "
+	"WHERE state = 'waiting' AND queue IN (SELECT $1 UNION "
+	"SELECT o.queue FROM agent_queue q JOIN agent_queue o "
+	"ON o.agent = q.agent WHERE q.queue = $1) "
+	"AND (priority > $2 OR (priority = $2 AND seq < $3)) LIMIT $4) AS n",
+    [SQL_BUSY] = "SELECT id, started_at FROM job WHERE agent = $1 "
+		 "AND ended_at IS NULL ORDER BY started_at DESC LIMIT 1",
+};
+
+struct explaining {
+	struct svc *s;
+	struct db_conn *c;
+	struct arena *a;
+	struct buf reasons, agents;
+	int64_t now;
+	/* The job. */
+	int64_t seq, priority, created_at;
+	const char *queue, *state, *reason, *agent;
+	bool ready, secrets, ended, is_signed, returned;
+	/* Its agents. */
+	unsigned n, n_excluded, n_silent, n_away, n_busy;
+};
+
+static const char *
+copy(struct arena *a, struct db_stmt *s, int i)
+{
+	size_t len;
+	const char *p = db_text(s, i, &len);
+
+	return p != NULL ? arena_dup(a, p, len) : NULL;
+}
+
+static enum err
+read_job(struct explaining *x, const struct id *id)
+{
+	struct db_stmt *s;
+	enum err e;
+
+	if ((e = db_query(x->c, &s, sql[SQL_JOB], "t", id->text)) != ERR_OK)
+		return e;
+	x->seq = db_int(s, 0);
+	x->queue = copy(x->a, s, 1);
+	x->priority = db_int(s, 2);
+	x->state = copy(x->a, s, 3);
+	x->ready = db_int(s, 4) != 0;
+	x->secrets = db_int(s, 5) != 0;
+	x->reason = copy(x->a, s, 6);
+	x->ended = !db_is_null(s, 7);
+	x->created_at = db_int(s, 8);
+	x->agent = copy(x->a, s, 9);
+	x->is_signed = !db_is_null(s, 10);
+	x->returned = !db_is_null(s, 11);
+	db_end(s);
+	return x->queue != NULL && x->state != NULL ? ERR_OK : ERR_NOMEM;
+}
+
+/* One reason: a word for programs, and a sentence. */
+static void
+because(struct explaining *x, const char *code, const char *text)
+{
+	buf_printf(&x->reasons,
+	    "%s{\"code\":\"%s\",\"text\":", x->reasons.len > 0 ? "," : "",
+	    code);
+	if (text == NULL) {
+		x->reasons.failed = true;
+		return;
+	}
+	js_put_string(&x->reasons, text, strlen(text));
+	buf_char(&x->reasons, '}');
+}
+
+static void
+put_member(struct buf *b, const char *name, const char *text)
+{
+	buf_printf(b, ",\"%s\":", name);
+	if (text != NULL)
+		js_put_string(b, text, strlen(text));
+	else
+		buf_str(b, "null");
+}
+
+/* The job that the agent has in hand, and since when. */
+static enum err
+put_busy(struct explaining *x, const char *agent)
+{
+	char at[CLOCK_TEXT_LEN];
+	struct db_stmt *s;
+	enum err e;
+
+	e = db_query(x->c, &s, sql[SQL_BUSY], "t", agent);
+	if (e == ERR_OK) {
+		x->n_busy++;
+		put_member(&x->agents, "busy_with", db_text(s, 0, NULL));
+		clock_text(db_int(s, 1), at);
+		put_member(&x->agents, "busy_since", at);
+		db_end(s);
+	}
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+/* States in which an agent takes nothing. */
+static bool
+is_away(const char *state)
+{
+	return state != NULL && (strcmp(state, "offline") == 0 ||
+				    strcmp(state, "maintenance") == 0 ||
+				    strcmp(state, "restart") == 0);
+}
+
+static enum err
+put_agent(struct explaining *x, struct db_stmt *s)
+{
+	const char *name = db_text(s, 0, NULL), *state = db_text(s, 1, NULL);
+	int64_t at = db_int(s, 2);
+	int64_t seen = seen_last(x->s->seen, SEEN_AGENT, name, x->now);
+	bool excluded = db_int(s, 4) != 0, silent;
+	char text[CLOCK_TEXT_LEN];
+
+	if (seen > at)
+		at = seen;
+	silent = x->now - at > EXPLAIN_SILENT_MS;
+	clock_text(at, text);
+	buf_printf(&x->agents, "%s{\"name\":", x->n > 0 ? "," : "");
+	js_put_string(&x->agents, name, strlen(name));
+	put_member(&x->agents, "state", state);
+	put_member(&x->agents, "comment", db_text(s, 3, NULL));
+	put_member(&x->agents, "seen_at", text);
+	buf_printf(&x->agents, ",\"silent\":%s,\"excluded\":%s",
+	    silent ? "true" : "false", excluded ? "true" : "false");
+	x->n++;
+	x->n_excluded += excluded;
+	x->n_silent += silent && !excluded;
+	x->n_away += is_away(state) && !silent && !excluded;
+	return ERR_OK;
+}
+
+static enum err
+put_agents(struct explaining *x)
+{
+	struct db_stmt *s;
+	enum err e, e2 = ERR_OK;
+
+	for (e = db_query(x->c, &s, sql[SQL_AGENTS], "tii", x->queue, x->seq,
+		 (int64_t)AGENTS_MAX);
+	     e == ERR_OK; e = db_next(s)) {
+		e2 = put_agent(x, s);
+		if (e2 == ERR_OK)
+			e2 = put_busy(x, db_text(s, 0, NULL));
+		buf_char(&x->agents, '}');
+		if (e2 != ERR_OK)
+			break;
+	}
+	if (s != NULL)
+		db_end(s);
+	if (e2 != ERR_OK)
+		return e2;
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+static enum err
+count_ahead(struct explaining *x, int64_t *ahead)
+{
+	struct db_stmt *s;
+	enum err e;
+
+	e = db_query(x->c, &s, sql[SQL_AHEAD], "tiii", x->queue, x->priority,
+	    x->seq, (int64_t)EXPLAIN_AHEAD_MAX);
+	if (e != ERR_OK)
+		return e;
+	*ahead = db_int(s, 0);
+	db_end(s);
+	return ERR_OK;
+}
+
+/* What stands in the way, the plainest first. */
+static enum err
+say_why_it_waits(struct explaining *x, int64_t ahead)
+{
+	unsigned may = x->n - x->n_excluded, here;
+	bool restricted;
+	enum err e;
+
+	here = may - x->n_silent - x->n_away;
+	if ((e = queue_is_restricted(x->c, x->queue, &restricted)) != ERR_OK)
+		return e;
+	if (!x->ready)
+		because(x, "attachments_missing",
+		    "Its attachments have not been uploaded yet.");
+	if (x->n == 0)
+		because(x, "no_agent",
+		    "No agent has said that it serves the queue.");
+	else if (may == 0)
+		because(x, "all_excluded",
+		    "Each agent on the queue is one that the job excludes.");
+	else if (x->n_silent == may)
+		because(x, "all_silent",
+		    "No agent on the queue has been heard of for ten minutes.");
+	else if (here == 0)
+		because(x, "all_away",
+		    "Each agent on the queue is offline, in maintenance or "
+		    "restarting, or silent.");
+	if (restricted)
+		because(x, "restricted",
+		    "The queue is restricted: only agents that show a token "
+		    "get its jobs.");
+	if (x->secrets)
+		because(x, "secrets",
+		    "The job names secrets: only agents that show a token get "
+		    "it.");
+	if (ahead > 0)
+		because(x, "jobs_ahead",
+		    arena_printf(x->a,
+			"%lld%s jobs are before it on the queues that these "
+			"agents serve.",
+			(long long)ahead,
+			ahead == EXPLAIN_AHEAD_MAX ? " or more" : ""));
+	if (here > 0 && x->n_busy >= here)
+		because(x, "all_busy",
+		    "Each agent that may take it has another job in hand.");
+	if (x->reasons.len == 0 && here > 0)
+		because(x, "soon", "An agent may take it with its next poll.");
+	return ERR_OK;
+}
+
+static void
+say_what_became(struct explaining *x)
+{
+	if (x->ended && x->reason != NULL)
+		because(x, "ended", x->reason);
+	else if (x->ended)
+		because(x, "ended", "It has ended as its agent said.");
+	else if (x->returned)
+		because(x, "agent_returned",
+		    "Its agent has asked for work again and told no result.");
+	else if (!x->is_signed)
+		because(x, "offered",
+		    "It was offered to an agent that has shown no sign of it "
+		    "yet.");
+	else
+		because(x, "running", "Its agent works on it.");
+}
+
+static enum err
+put_all(struct explaining *x, const struct id *id, int64_t ahead, struct buf *b)
+{
+	const struct journal_query q = {
+	    .subject = id->text, .limit = HISTORY_MAX};
+	const char *history, *estimate;
+	size_t n;
+	enum err e;
+
+	if ((e = wait_range(x->s, x->a, x->queue, &estimate)) != ERR_OK ||
+	    (e = journal_read(x->s, x->a, &q, &history, &n)) != ERR_OK)
+		return e;
+	buf_printf(b, "{\"agents\":[%s],\"ahead\":%lld,\"estimate\":%s,",
+	    x->agents.len > 0 ? x->agents.p : "", (long long)ahead, estimate);
+	/* {"events":[…],"last":N} */
+	buf_printf(b, "\"history\":%.*s,\"job_id\":\"%s\",\"job_state\":",
+	    (int)(strrchr(history, ']') + 1 - strchr(history, '[')),
+	    strchr(history, '['), id->text);
+	js_put_string(b, x->state, strlen(x->state));
+	put_member(b, "queue", x->queue);
+	buf_printf(
+	    b, ",\"reasons\":[%s]}\n", x->reasons.len > 0 ? x->reasons.p : "");
+	return buf_ok(b) && buf_ok(&x->agents) && buf_ok(&x->reasons)
+		   ? ERR_OK
+		   : ERR_NOMEM;
+}
+
+enum err
+explain_job(struct svc *s, struct arena *a, const struct id *id,
+    const char **json, size_t *len)
+{
+	struct explaining x = {.s = s, .a = a, .now = clock_now_ms()};
+	int64_t ahead = 0;
+	struct buf b;
+	enum err e;
+
+	buf_init(&x.reasons, a, 512);
+	buf_init(&x.agents, a, 1024);
+	buf_init(&b, a, 4096);
+	x.c = db_read(s->db);
+	e = read_job(&x, id);
+	if (e == ERR_OK && strcmp(x.state, JOB_WAITING) == 0) {
+		if ((e = put_agents(&x)) == ERR_OK &&
+		    (e = count_ahead(&x, &ahead)) == ERR_OK)
+			e = say_why_it_waits(&x, ahead);
+	} else if (e == ERR_OK) {
+		say_what_became(&x);
+	}
+	db_read_end(s->db, x.c);
+	if (e == ERR_OK)
+		e = put_all(&x, id, ahead, &b);
+	*json = b.p;
+	*len = b.len;
+	return e;
+}

@@ -1,0 +1,634 @@
+/*
+ * Offers and signs.  Who gets a job is settled by one compare-and-set in a change.  An agent is
+ * known by its name and by the client that has verified it, so that nobody without that
+ * client's token speaks for it.
+ */
+
+#include "handout.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cause.h"
+#include "clock.h"
+#include "joblog.h"
+#include "journal.h"
+#include "queue.h"
+#include "secret.h"
+#include "wait.h"
+
+#define SWEEP_MAX 100
+/* What an agent has in hand at a time, of which more are looked at with its next polls. */
+#define OWN_MAX 64
+
+enum {
+	SQL_OWN,
+	SQL_BEST,
+	SQL_TAKE,
+	SQL_AGAIN,
+	SQL_BACK,
+	SQL_RETURNED,
+	SQL_LOOK,
+	SQL_SIGN,
+	SQL_OLD_OFFERS,
+	SQL_RETURNERS,
+	SQL_GIVE_UP,
+	SQL_OVERDUE,
+	SQL_END_OVERDUE
+};
+
+#define RETURNED "agent returned without result"
+#define OVERDUE "no agent took it within queue_timeout"
+
+static const char *const sql[] = {
+    [SQL_OWN] = "SELECT seq, id, queue, signed_at, returned_at, offered_on "
+		"FROM job WHERE agent = $1 AND ended_at IS NULL "
+		"AND coalesce(offered_to, '') = $2 ORDER BY seq LIMIT $3",
+    [SQL_BEST] = "SELECT seq, priority FROM job "
+		 "WHERE state = 'waiting' AND ready = 1 AND queue = $1 "
+		 "AND ($3 OR secrets = 0) "
+		 "AND NOT EXISTS (SELECT 1 FROM job_exclude "
+		 "WHERE job_exclude.job = job.seq AND agent = $2) "
+		 "ORDER BY priority DESC, seq LIMIT 1",
+    [SQL_TAKE] = "UPDATE job SET state = 'running', agent = $2, "
+		 "started_at = $3, seed = 0, attempt = attempt + 1, "
+		 "offered_at = $3, offered_to = $4, offered_on = $5, "
+		 "signed_at = NULL, returned_at = NULL "
+		 "WHERE seq = $1 AND state = 'waiting' "
+		 "RETURNING id, body, attachments, client_id, queue, "
+		 "created_at, started_at, attempt",
+    [SQL_AGAIN] = "UPDATE job SET offered_at = $2, offered_on = $3 "
+		  "WHERE seq = $1 "
+		  "RETURNING id, body, attachments, client_id, queue, "
+		  "created_at, started_at, attempt",
+    /* Its message may be gone from the broker by now. */
+    [SQL_BACK] = "UPDATE job SET state = 'waiting', agent = NULL, "
+		 "started_at = NULL, offered_at = NULL, offered_to = NULL, "
+		 "offered_on = NULL, publish_at = coalesce($2, publish_at) "
+		 "WHERE seq = $1",
+    [SQL_RETURNED] = "UPDATE job SET returned_at = $2 WHERE seq = $1",
+    [SQL_LOOK] = "SELECT agent, attempt, signed_at, returned_at, ended_at, "
+		 "late, state, offered_at FROM job WHERE id = $1",
+    [SQL_SIGN] = "UPDATE job SET signed_at = coalesce(signed_at, $2), "
+		 "returned_at = NULL WHERE id = $1",
+    [SQL_OLD_OFFERS] = "SELECT seq, id FROM job WHERE offered_at < $1 "
+		       "AND signed_at IS NULL AND ended_at IS NULL "
+		       "ORDER BY offered_at LIMIT $2",
+    [SQL_RETURNERS] = "SELECT seq, id FROM job WHERE returned_at <= $1 "
+		      "AND ended_at IS NULL ORDER BY returned_at LIMIT $2",
+    [SQL_GIVE_UP] = "UPDATE job SET state = 'cancelled', ended_at = $2, "
+		    "late = 1, reason = '" RETURNED "' "
+		    "WHERE seq = $1 AND ended_at IS NULL",
+    [SQL_OVERDUE] = "SELECT seq, id FROM job WHERE deadline_at <= $1 "
+		    "AND state = 'waiting' ORDER BY deadline_at LIMIT $2",
+    [SQL_END_OVERDUE] = "UPDATE job SET state = 'cancelled', ended_at = $2, "
+			"seed = 0, reason = '" OVERDUE "' WHERE seq = $1",
+};
+
+struct taking {
+	const struct handout_ask *ask;
+	struct arena *arena;
+	int64_t now;
+	bool publish; /* what goes back is published again */
+	bool gone_back; /* something has, and others may take it */
+	struct job *out;
+};
+
+/* A job that the agent has in hand already. */
+struct own {
+	int64_t seq;
+	struct id id;
+	bool is_signed, returned;
+	bool wanted; /* its queue is asked for */
+	bool arrived; /* the answer that offered it */
+};
+
+static bool
+is_asked(const struct handout_ask *ask, const char *queue)
+{
+	size_t i;
+
+	for (i = 0; i < ask->n; i++)
+		if (strcmp(ask->queues[i], queue) == 0)
+			return true;
+	return false;
+}
+
+static enum err
+read_own(struct db_conn *c, const struct taking *t, struct own out[OWN_MAX],
+    size_t *n)
+{
+	const struct handout_ask *ask = t->ask;
+	const char *text, *on = ask->connection;
+	struct db_stmt *s;
+	struct own *o;
+	size_t len;
+	enum err e;
+
+	*n = 0;
+	for (e = db_query(c, &s, sql[SQL_OWN], "tti", ask->agent,
+		 ask->client != NULL ? ask->client : "", (int64_t)OWN_MAX);
+	     e == ERR_OK && *n < OWN_MAX; e = db_next(s)) {
+		o = &out[(*n)++];
+		o->seq = db_int(s, 0);
+		text = db_text(s, 1, &len);
+		(void)id_parse(text, len, &o->id);
+		o->wanted = is_asked(ask, db_text(s, 2, NULL));
+		o->is_signed = !db_is_null(s, 3);
+		o->returned = !db_is_null(s, 4);
+		text = db_text(s, 5, NULL);
+		o->arrived = text != NULL && on != NULL && on[0] != '\0' &&
+			     strcmp(text, on) == 0;
+	}
+	if (s != NULL)
+		db_end(s);
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+/* Is there something to do about it? */
+static bool
+concerns(const struct own *o)
+{
+	return o->is_signed ? !o->returned : !o->wanted || !o->arrived;
+}
+
+/* The best of all queues, one index look-up for each.  ERR_NOTFOUND: none. */
+static enum err
+best(struct db_conn *c, const struct handout_ask *ask, int64_t *seq)
+{
+	int64_t priority = 0, p, n, verified = ask->client != NULL;
+	struct db_stmt *s;
+	bool found = false, restricted = false;
+	size_t i;
+	enum err e;
+
+	for (i = 0; i < ask->n; i++) {
+		e = db_query(c, &s, sql[SQL_BEST], "tti", ask->queues[i],
+		    ask->agent, verified);
+		if (e == ERR_OK && !verified) {
+			e = queue_is_restricted(c, ask->queues[i], &restricted);
+			if (e != ERR_OK || restricted)
+				db_end(s);
+			if (e == ERR_OK && restricted)
+				continue;
+		}
+		if (e == ERR_NOTFOUND)
+			continue;
+		if (e != ERR_OK)
+			return e;
+		n = db_int(s, 0);
+		p = db_int(s, 1);
+		db_end(s);
+		if (!found || p > priority || (p == priority && n < *seq)) {
+			priority = p;
+			*seq = n;
+		}
+		found = true;
+	}
+	return found ? ERR_OK : ERR_NOTFOUND;
+}
+
+/* Column i as text of the arena; NULL for null.  *failed without memory. */
+static const char *
+copy(struct arena *a, struct db_stmt *s, int i, size_t *len, bool *failed)
+{
+	const char *p;
+	char *out;
+	size_t n;
+
+	if ((p = db_text(s, i, &n)) == NULL)
+		return NULL;
+	if ((out = arena_dup(a, p, n)) == NULL)
+		*failed = true;
+	if (len != NULL)
+		*len = n;
+	return out;
+}
+
+/* The job that s returns, and s to its end. */
+static enum err
+read_job(const struct taking *t, struct db_stmt *s, const char **queue,
+    int64_t *waited, int64_t *attempt)
+{
+	struct job *out = t->out;
+	bool failed = false;
+	const char *text;
+	size_t len;
+	enum err e = ERR_OK;
+
+	*out = (struct job){.state = JOB_RUNNING};
+	text = db_text(s, 0, &len);
+	(void)id_parse(text, len, &out->id);
+	out->body = copy(t->arena, s, 1, &out->body_len, &failed);
+	out->attachments = copy(t->arena, s, 2, NULL, &failed);
+	out->client_id = copy(t->arena, s, 3, NULL, &failed);
+	*queue = copy(t->arena, s, 4, NULL, &failed);
+	out->started_at = db_int(s, 6);
+	*waited = out->started_at - db_int(s, 5);
+	*attempt = db_int(s, 7);
+	while (e == ERR_OK)
+		e = db_next(s);
+	db_end(s);
+	if (failed)
+		return ERR_NOMEM;
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+static enum err
+note_offer(struct db_conn *c, const struct taking *t, const char *kind,
+    int64_t attempt)
+{
+	const struct journal_item items[] = {
+	    {"agent", t->ask->agent, 0}, {"attempt", NULL, attempt}};
+
+	return journal_add(c, kind, t->out->id.text, items, 2);
+}
+
+static enum err
+offer(struct db_conn *c, const struct taking *t, int64_t seq)
+{
+	const struct handout_ask *ask = t->ask;
+	int64_t waited = 0, attempt = 0;
+	const char *queue = "";
+	struct db_stmt *s;
+	enum err e;
+
+	e = db_query(c, &s, sql[SQL_TAKE], "ititt", seq, ask->agent, t->now,
+	    ask->client, ask->connection);
+	if (e == ERR_OK)
+		e = read_job(t, s, &queue, &waited, &attempt);
+	if (e == ERR_OK)
+		e = note_offer(c, t, "job.offered", attempt);
+	return e == ERR_OK ? wait_note(c, queue, waited > 0 ? waited / 1000 : 0)
+			   : e;
+}
+
+static enum err
+offer_again(struct db_conn *c, const struct taking *t, int64_t seq)
+{
+	int64_t waited = 0, attempt = 0;
+	const char *queue;
+	struct db_stmt *s;
+	enum err e;
+
+	e = db_query(
+	    c, &s, sql[SQL_AGAIN], "iit", seq, t->now, t->ask->connection);
+	if (e == ERR_OK)
+		e = read_job(t, s, &queue, &waited, &attempt);
+	return e == ERR_OK ? note_offer(c, t, "job.offered_again", attempt) : e;
+}
+
+static enum err
+back(struct db_conn *c, int64_t seq, const struct id *id, int64_t publish_at,
+    const char *why)
+{
+	const struct journal_item item = {"reason", why, 0};
+	enum err e;
+
+	e = db_exec(c, NULL, sql[SQL_BACK], publish_at > 0 ? "ii" : "in", seq,
+	    publish_at);
+	return e == ERR_OK ? journal_add(c, "job.returned", id->text, &item, 1)
+			   : e;
+}
+
+/* What the agent's coming means for a job that it has in hand. */
+static enum err
+settle(struct db_conn *c, const struct taking *t, const struct own *o)
+{
+	enum err e;
+
+	if (!o->is_signed)
+		return back(c, o->seq, &o->id, t->publish ? t->now : 0,
+		    "its agent does not ask for the queue any more");
+	e = db_exec(c, NULL, sql[SQL_RETURNED], "ii", o->seq, t->now);
+	return e == ERR_OK
+		   ? journal_add(c, "job.agent_returned", o->id.text, NULL, 0)
+		   : e;
+}
+
+struct changing {
+	struct taking *t;
+	bool
+	    nothing; /* there is no job for the agent, whatever else was changed */
+};
+
+static enum err
+take_change(struct db_conn *c, void *arg)
+{
+	struct changing *x = arg;
+	struct taking *t = x->t;
+	struct own own[OWN_MAX];
+	const struct own *again = NULL;
+	int64_t seq;
+	size_t i, n;
+	enum err e;
+
+	x->nothing = false;
+	t->gone_back = false;
+	if ((e = read_own(c, t, own, &n)) != ERR_OK)
+		return e;
+	for (i = 0; i < n; i++) {
+		if (!concerns(&own[i]))
+			continue;
+		if (!own[i].is_signed && own[i].wanted) {
+			if (again == NULL)
+				again = &own[i];
+		} else if ((e = settle(c, t, &own[i])) != ERR_OK) {
+			return e;
+		} else {
+			t->gone_back |= !own[i].is_signed;
+		}
+	}
+	if (again != NULL)
+		return offer_again(c, t, again->seq);
+	e = best(c, t->ask, &seq);
+	/* What was settled stays so. */
+	x->nothing = e == ERR_NOTFOUND;
+	if (x->nothing)
+		return ERR_OK;
+	return e == ERR_OK ? offer(c, t, seq) : e;
+}
+
+/* Most polls find nothing: look before taking a turn at the writer. */
+static enum err
+anything(struct svc *s, const struct taking *t)
+{
+	struct db_conn *c = db_read(s->db);
+	struct own own[OWN_MAX];
+	bool found = false;
+	int64_t seq;
+	size_t i, n;
+	enum err e;
+
+	e = read_own(c, t, own, &n);
+	for (i = 0; e == ERR_OK && i < n; i++)
+		found |= concerns(&own[i]);
+	if (e == ERR_OK && !found)
+		e = best(c, t->ask, &seq);
+	db_read_end(s->db, c);
+	return e;
+}
+
+enum err
+handout_take(struct svc *s, struct arena *a, const struct handout_ask *ask,
+    struct job *out)
+{
+	struct taking t = {
+	    .ask = ask,
+	    .arena = a,
+	    .now = clock_now_ms(),
+	    .publish = s->has_broker,
+	    .out = out,
+	};
+	struct changing x = {.t = &t};
+	enum err e;
+
+	if ((e = anything(s, &t)) != ERR_OK)
+		return e;
+	e = db_write(s->db, take_change, &x);
+	if (e == ERR_OK && t.gone_back)
+		wake_say(s->wake, WAKE_ANY, "");
+	return e == ERR_OK && x.nothing ? ERR_NOTFOUND : e;
+}
+
+/* What the row says, as far as a sign is concerned. */
+struct look {
+	struct handout_state state;
+	bool stranger; /* an agent that does not have it posts */
+	bool is_signed, returned;
+	bool offered;
+};
+
+static enum err
+look(struct db_conn *c, const char *id, struct look *out)
+{
+	const char *poster = cause_now()->agent, *agent;
+	struct db_stmt *s;
+	enum err e;
+
+	*out = (struct look){.stranger = false};
+	e = db_query(c, &s, sql[SQL_LOOK], "t", id);
+	if (e != ERR_OK)
+		return e == ERR_NOTFOUND ? ERR_OK : e;
+	agent = db_text(s, 0, NULL);
+	out->state.known = true;
+	out->stranger = poster != NULL && poster[0] != '\0' &&
+			db_int(s, 1) > 0 &&
+			(agent == NULL || strcmp(agent, poster) != 0);
+	out->is_signed = !db_is_null(s, 2);
+	out->returned = !db_is_null(s, 3);
+	out->state.ended = !db_is_null(s, 4);
+	out->state.late = db_int(s, 5) != 0;
+	(void)snprintf(out->state.state, sizeof(out->state.state), "%s",
+	    db_text(s, 6, NULL));
+	out->offered = !db_is_null(s, 7);
+	db_end(s);
+	return ERR_OK;
+}
+
+enum err
+handout_sign(struct db_conn *c, const char *id, struct handout_state *out)
+{
+	struct look l;
+	enum err e;
+
+	if ((e = look(c, id, &l)) != ERR_OK)
+		return e;
+	if (out != NULL)
+		*out = l.state;
+	if (l.stranger)
+		return ERR_NOTFOUND;
+	if (!l.state.known)
+		return ERR_OK;
+	if (l.offered && !l.state.ended && (!l.is_signed || l.returned)) {
+		e = db_exec(c, NULL, sql[SQL_SIGN], "ti", id, clock_now_ms());
+		if (e == ERR_OK)
+			e = journal_add(c,
+			    l.is_signed ? "job.continued" : "job.started", id,
+			    NULL, 0);
+	}
+	return e == ERR_OK ? secret_spend(c, id) : e;
+}
+
+static enum err
+sign_change(struct db_conn *c, void *arg)
+{
+	const struct id *id = arg;
+
+	return handout_sign(c, id->text, NULL);
+}
+
+enum err
+handout_note_sign(struct svc *s, const struct id *id)
+{
+	struct db_conn *c = db_read(s->db);
+	struct look l;
+	enum err e = look(c, id->text, &l);
+
+	db_read_end(s->db, c);
+	if (e == ERR_OK && l.stranger)
+		return ERR_NOTFOUND;
+	if (e != ERR_OK || !l.state.known || l.state.ended || !l.offered ||
+	    (l.is_signed && !l.returned))
+		return e;
+	return db_write(s->db, sign_change, (void *)(uintptr_t)id);
+}
+
+struct parting {
+	const struct id *id;
+	const struct id *apart;
+};
+
+static enum err
+apart_change(struct db_conn *c, void *arg)
+{
+	const struct parting *p = arg;
+	const struct journal_item item = {"kept", p->apart->text, 0};
+
+	return journal_add(c, "job.apart", p->id->text, &item, 1);
+}
+
+/* A UUID of our own making (version 8, RFC 9562, section 5.8) from the job's and the agent's
+ * name. */
+enum err
+handout_apart(struct svc *s, const struct id *id, struct id *apart)
+{
+	const char *agent = cause_now()->agent;
+	struct parting p;
+	unsigned char h[crypto_hash_sha256_BYTES];
+	crypto_hash_sha256_state st;
+	char text[40];
+	int i, n = 0;
+
+	(void)crypto_hash_sha256_init(&st);
+	(void)crypto_hash_sha256_update(
+	    &st, (const unsigned char *)id->text, strlen(id->text));
+	if (agent != NULL)
+		(void)crypto_hash_sha256_update(
+		    &st, (const unsigned char *)agent, strlen(agent));
+	(void)crypto_hash_sha256_final(&st, h);
+	h[6] = (h[6] & 0x0f) | 0x80;
+	h[8] = (h[8] & 0x3f) | 0x80;
+	for (i = 0; i < 16; i++)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, "%s%02x",
+		    i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", h[i]);
+	if (!id_parse(text, (size_t)n, apart))
+		return ERR_INVALID;
+	p = (struct parting){id, apart};
+	return db_write(s->db, apart_change, &p);
+}
+
+struct sweeping {
+	struct svc *s;
+	int64_t now, n;
+};
+
+struct found {
+	int64_t seq;
+	struct id id;
+};
+
+static enum err
+find(struct db_conn *c, const char *query, int64_t before,
+    struct found out[SWEEP_MAX], size_t *n)
+{
+	struct db_stmt *s;
+	const char *text;
+	size_t len;
+	enum err e;
+
+	*n = 0;
+	for (e = db_query(c, &s, query, "ii", before, (int64_t)SWEEP_MAX);
+	     e == ERR_OK && *n < SWEEP_MAX; e = db_next(s)) {
+		out[*n].seq = db_int(s, 0);
+		text = db_text(s, 1, &len);
+		(void)id_parse(text, len, &out[(*n)++].id);
+	}
+	if (s != NULL)
+		db_end(s);
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+static int64_t
+offers_before(const struct sweeping *w)
+{
+	return w->now - conf_int(w->s->conf, CONF_OFFER_TIMEOUT) * 1000;
+}
+
+static int64_t
+returns_before(const struct sweeping *w)
+{
+	return w->now - conf_int(w->s->conf, CONF_RETURN_GRACE) * 1000;
+}
+
+/* End a job by the server's word. */
+static enum err
+end_job(struct db_conn *c, const struct sweeping *w, const struct found *f,
+    const char *query, const char *reason)
+{
+	const struct journal_item item = {"reason", reason, 0};
+	enum err e;
+
+	e = db_exec(c, NULL, query, "ii", f->seq, w->now);
+	if (e == ERR_OK)
+		e = secret_spend(c, f->id.text);
+	return e == ERR_OK ? journal_add(c, "job.ended", f->id.text, &item, 1)
+			   : e;
+}
+
+static enum err
+sweep_change(struct db_conn *c, void *arg)
+{
+	struct sweeping *w = arg;
+	struct found jobs[SWEEP_MAX];
+	size_t i, n;
+	enum err e;
+
+	w->n = 0;
+	e = find(c, sql[SQL_OLD_OFFERS], offers_before(w), jobs, &n);
+	for (i = 0; e == ERR_OK && i < n; i++, w->n++)
+		e = back(c, jobs[i].seq, &jobs[i].id,
+		    w->s->has_broker ? w->now : 0, "no sign of its agent");
+	if (e == ERR_OK)
+		e = find(c, sql[SQL_RETURNERS], returns_before(w), jobs, &n);
+	for (i = 0; e == ERR_OK && i < n; i++, w->n++)
+		e = end_job(c, w, &jobs[i], sql[SQL_GIVE_UP], RETURNED);
+	if (e == ERR_OK)
+		e = find(c, sql[SQL_OVERDUE], w->now, jobs, &n);
+	for (i = 0; e == ERR_OK && i < n; i++, w->n++)
+		e = end_job(c, w, &jobs[i], sql[SQL_END_OVERDUE], OVERDUE);
+	return e;
+}
+
+static bool
+anything_due(const struct sweeping *w)
+{
+	struct db_conn *c = db_read(w->s->db);
+	struct found jobs[SWEEP_MAX];
+	size_t n = 0, m = 0;
+	bool good;
+
+	good =
+	    find(c, sql[SQL_OLD_OFFERS], offers_before(w), jobs, &n) ==
+		ERR_OK &&
+	    find(c, sql[SQL_RETURNERS], returns_before(w), jobs, &m) == ERR_OK;
+	db_read_end(w->s->db, c);
+	return good && n + m > 0;
+}
+
+enum err
+handout_sweep(struct svc *s, int64_t *n)
+{
+	struct sweeping w = {.s = s, .now = clock_now_ms()};
+	enum err e;
+
+	*n = 0;
+	if (!anything_due(&w))
+		return ERR_OK;
+	e = db_write(s->db, sweep_change, &w);
+	*n = e == ERR_OK ? w.n : 0;
+	if (*n > 0)
+		wake_say(s->wake, WAKE_ANY, "");
+	return e;
+}

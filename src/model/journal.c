@@ -1,0 +1,173 @@
+/* The journal as rows. */
+
+#include "journal.h"
+
+#include <string.h>
+
+#include "cause.h"
+#include "clock.h"
+#include "js.h"
+
+#define SWEEP_MAX 500
+
+enum { SQL_ADD, SQL_READ, SQL_READ_ONE, SQL_SWEEP };
+
+#define COLUMNS                                                                \
+	"SELECT n, at, kind, subject, data, agent, client, request_id "        \
+	"FROM journal "
+
+static const char *const sql[] = {
+    [SQL_ADD] = "INSERT INTO journal (at, kind, subject, data, agent, client, "
+		"request_id) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    [SQL_READ] = COLUMNS "WHERE n > $1 ORDER BY n LIMIT $2",
+    [SQL_READ_ONE] = COLUMNS "WHERE subject = $3 AND n > $1 "
+			     "ORDER BY n LIMIT $2",
+    /* The numbers go on, so the newest row stays. */
+    [SQL_SWEEP] = "DELETE FROM journal WHERE n IN (SELECT n FROM (SELECT n, at "
+		  "FROM journal ORDER BY n LIMIT $2) AS oldest WHERE at < $1) "
+		  "AND n < (SELECT max(n) FROM journal)",
+};
+
+static const char *
+or_null(const char *s)
+{
+	return s != NULL && s[0] != '\0' ? s : NULL;
+}
+
+/* The items as an object in b. */
+static void
+put_items(struct buf *b, const struct journal_item *items, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		buf_printf(b, "%c\"%s\":", i == 0 ? '{' : ',', items[i].name);
+		if (items[i].text != NULL)
+			js_put_string(b, items[i].text, strlen(items[i].text));
+		else
+			buf_printf(b, "%lld", (long long)items[i].number);
+	}
+	buf_char(b, '}');
+}
+
+enum err
+journal_add(struct db_conn *c, const char *kind, const char *subject,
+    const struct journal_item *items, size_t n)
+{
+	const struct cause *by = cause_now();
+	struct arena *a = NULL;
+	struct buf data = {.p = NULL};
+	enum err e = ERR_OK;
+
+	if (n > 0) {
+		if ((a = arena_new()) == NULL)
+			return ERR_NOMEM;
+		buf_init(&data, a, 256);
+		put_items(&data, items, n);
+		e = buf_ok(&data) ? ERR_OK : ERR_NOMEM;
+	}
+	if (e == ERR_OK)
+		e = db_exec(c, NULL, sql[SQL_ADD], "itttttt", clock_now_ms(),
+		    kind, subject, data.p, or_null(by->agent),
+		    or_null(by->client), or_null(by->request_id));
+	arena_free(a);
+	return e;
+}
+
+static void
+put_text(struct buf *b, const char *key, struct db_stmt *s, int column)
+{
+	size_t len;
+	const char *p = db_text(s, column, &len);
+
+	if (p == NULL)
+		return;
+	buf_printf(b, "\"%s\":", key);
+	js_put_string(b, p, len);
+	buf_char(b, ',');
+}
+
+/* Keys in the order of the alphabet, as everywhere. */
+static void
+put_event(struct buf *b, struct db_stmt *s, bool who)
+{
+	char at[CLOCK_TEXT_LEN];
+	const char *data = db_text(s, 4, NULL);
+
+	clock_text(db_int(s, 1), at);
+	buf_char(b, '{');
+	put_text(b, "agent", s, 5);
+	buf_printf(b, "\"at\":\"%s\",", at);
+	if (who)
+		put_text(b, "client", s, 6);
+	if (data != NULL)
+		buf_printf(b, "\"data\":%s,", data);
+	put_text(b, "kind", s, 2);
+	buf_printf(b, "\"n\":%lld,", (long long)db_int(s, 0));
+	if (who)
+		put_text(b, "request_id", s, 7);
+	buf_str(b, "\"subject\":");
+	js_put_string(b, db_text(s, 3, NULL), strlen(db_text(s, 3, NULL)));
+	buf_char(b, '}');
+}
+
+enum err
+journal_read(struct svc *s, struct arena *a, const struct journal_query *q,
+    const char **json, size_t *len)
+{
+	struct db_conn *c = db_read(s->db);
+	int64_t last = q->after;
+	struct db_stmt *st;
+	struct buf b;
+	enum err e;
+
+	buf_init(&b, a, 4096);
+	buf_str(&b, "{\"events\":[");
+	e = q->subject != NULL
+		? db_query(c, &st, sql[SQL_READ_ONE], "iit", q->after, q->limit,
+		      q->subject)
+		: db_query(c, &st, sql[SQL_READ], "ii", q->after, q->limit);
+	for (; e == ERR_OK; e = db_next(st)) {
+		if (last != q->after)
+			buf_char(&b, ',');
+		last = db_int(st, 0);
+		put_event(&b, st, q->who);
+	}
+	if (st != NULL)
+		db_end(st);
+	db_read_end(s->db, c);
+	if (e != ERR_NOTFOUND)
+		return e;
+	buf_printf(&b, "],\"last\":%lld}\n", (long long)last);
+	*json = b.p;
+	*len = b.len;
+	return buf_ok(&b) ? ERR_OK : ERR_NOMEM;
+}
+
+struct sweep {
+	int64_t before, n;
+};
+
+static enum err
+sweep(struct db_conn *c, void *arg)
+{
+	struct sweep *w = arg;
+
+	return db_exec(
+	    c, &w->n, sql[SQL_SWEEP], "ii", w->before, (int64_t)SWEEP_MAX);
+}
+
+enum err
+journal_sweep(struct svc *s, int64_t *n)
+{
+	int64_t age = conf_int(s->conf, CONF_EVENT_MAX_AGE);
+	struct sweep w = {.before = clock_now_ms() - age * 1000};
+	enum err e;
+
+	*n = 0;
+	if (age == 0)
+		return ERR_OK;
+	e = db_write(s->db, sweep, &w);
+	*n = e == ERR_OK ? w.n : 0;
+	return e;
+}

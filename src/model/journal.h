@@ -1,0 +1,43 @@
+#ifndef JOURNAL_H
+#define JOURNAL_H
+
+#include "arena.h"
+#include "db.h"
+#include "svc.h"
+
+/*
+ * Every transition of a job, agent, queue or permission is a numbered row, written in the
+ * same change as what it tells of.  It is also the audit: who and by which request.
+ */
+
+/* More of what happened. */
+struct journal_item {
+	const char *name;
+	const char *text; /* NULL: the number */
+	int64_t number;
+};
+
+/* Note, in a change, what happened to subject (a job's id, the name of an agent or a queue, a
+ * client's id), on behalf of cause_now(). */
+enum err journal_add(struct db_conn *c, const char *kind, const char *subject,
+    const struct journal_item *items, size_t n)
+    __attribute__((warn_unused_result));
+
+struct journal_query {
+	int64_t after; /* what has a greater number */
+	const char *subject; /* NULL: of all */
+	int64_t limit;
+	bool who; /* with clients and request ids */
+};
+
+/* {"events":[…],"last":N}: in the order of their numbers; last is the greatest of them, or
+ * after where there are none. */
+enum err journal_read(struct svc *s, struct arena *a,
+    const struct journal_query *q, const char **json, size_t *len)
+    __attribute__((warn_unused_result));
+
+/* Remove some rows older than EVENT_MAX_AGE, never the newest; *n how many. */
+enum err journal_sweep(struct svc *s, int64_t *n)
+    __attribute__((warn_unused_result));
+
+#endif /* !JOURNAL_H */

@@ -1,0 +1,351 @@
+/* The hand-out in two stages: offered, started at the first sign, given back or marked. */
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent.h"
+#include "cause.h"
+#include "clock.h"
+#include "fixture.h"
+#include "journal.h"
+#include "result.h"
+
+#define NOW INT64_C(1800000000000)
+
+static struct fixture f;
+static struct cause cause;
+
+static void
+setup(void)
+{
+	fixture_open(&f, "OFFER_TIMEOUT = 900\nRETURN_GRACE = 600\n");
+	clock_set_for_test(NOW);
+}
+
+static void
+teardown(void)
+{
+	cause_set(NULL);
+	clock_set_for_test(0);
+	fixture_close(&f);
+}
+
+TestSuite(handout, .init = setup, .fini = teardown);
+
+static struct id
+given(const char *queue)
+{
+	struct id id;
+	char body[64];
+
+	(void)snprintf(body, sizeof(body), "{\"job_queue\":\"%s\"}", queue);
+	cr_assert_eq(fixture_submit(&f, body, &id), JOB_OK);
+	return id;
+}
+
+static enum err
+poll_as(const char *queue, const char *agent, const char *client,
+    const char *connection, struct job *out)
+{
+	const struct handout_ask ask = {&queue, 1, agent, client, connection};
+
+	return handout_take(&f.svc, f.arena, &ask, out);
+}
+
+/* On a new connection each time, so that it is not known whether an answer arrived. */
+static enum err
+polls(const char *queue, const char *agent, struct job *out)
+{
+	static int n;
+	char connection[16];
+
+	(void)snprintf(connection, sizeof(connection), "%d", ++n);
+	return poll_as(queue, agent, NULL, connection, out);
+}
+
+static void
+expect_offer(const char *queue, const char *agent, struct id want)
+{
+	struct job job;
+
+	cr_assert_eq(polls(queue, agent, &job), ERR_OK);
+	cr_expect_str_eq(job.id.text, want.text);
+}
+
+static void
+expect_nothing(const char *queue, const char *agent)
+{
+	struct job job;
+
+	cr_expect_eq(polls(queue, agent, &job), ERR_NOTFOUND);
+}
+
+static void
+expect_state(struct id id, const char *state)
+{
+	cr_expect_str_eq(fixture_job(&f, &id).state, state);
+}
+
+/* From now on the agent of that name posts; NULL: somebody without a name. */
+static void
+posts_as(const char *agent)
+{
+	cause = (struct cause){.agent = agent};
+	cause_set(&cause);
+}
+
+static enum err
+reports(struct id id, const char *agent, const char *state)
+{
+	const struct result_report r = {
+	    .state = state, .state_len = strlen(state)};
+	enum err e;
+
+	posts_as(agent);
+	e = result_report_put(&f.svc, &id, &r);
+	cause_set(NULL);
+	return e;
+}
+
+static void
+sweep(void)
+{
+	int64_t n;
+
+	cr_assert_eq(handout_sweep(&f.svc, &n), ERR_OK);
+}
+
+static void
+expect_event(struct id id, const char *text)
+{
+	const struct journal_query q = {
+	    .subject = id.text, .limit = 100, .who = true};
+	const char *json;
+	size_t len;
+
+	cr_assert_eq(journal_read(&f.svc, f.arena, &q, &json, &len), ERR_OK);
+	cr_expect_not_null(strstr(json, text), "%s is not in %s", text, json);
+}
+
+Test(handout, offers_again_what_nobody_has_shown_a_sign_of)
+{
+	struct id first = given("q"), second = given("q");
+	struct job a, b;
+
+	cr_assert_eq(polls("q", "a", &a), ERR_OK);
+	clock_set_for_test(NOW + 5000);
+	cr_assert_eq(polls("q", "a", &b), ERR_OK);
+	cr_expect_str_eq(b.id.text, first.text);
+	cr_expect_str_eq(b.body, a.body);
+	cr_expect_eq(b.started_at, a.started_at);
+	expect_event(first, "job.offered_again");
+	/* Others get what is next. */
+	expect_offer("q", "b", second);
+	expect_nothing("q", "c");
+}
+
+Test(handout, takes_the_same_connection_for_a_proof_that_the_offer_arrived)
+{
+	struct id first = given("q"), second = given("q");
+	struct job job;
+
+	cr_assert_eq(poll_as("q", "a", NULL, "7", &job), ERR_OK);
+	cr_expect_str_eq(job.id.text, first.text);
+	cr_assert_eq(poll_as("q", "a", NULL, "7", &job), ERR_OK);
+	cr_expect_str_eq(job.id.text, second.text);
+	cr_expect_eq(poll_as("q", "a", NULL, "7", &job), ERR_NOTFOUND);
+	/* An unknown connection proves nothing. */
+	cr_assert_eq(poll_as("q", "a", NULL, "", &job), ERR_OK);
+	cr_expect_str_eq(job.id.text, first.text);
+	cr_assert_eq(poll_as("q", "a", NULL, NULL, &job), ERR_OK);
+	cr_expect_str_eq(job.id.text, first.text);
+}
+
+Test(handout, starts_a_job_at_the_first_sign_and_never_hands_it_out_again)
+{
+	struct id first = given("q"), second = given("q");
+
+	expect_offer("q", "a", first);
+	cr_assert_eq(reports(first, "a", "setup"), ERR_OK);
+	expect_event(first, "job.started");
+	clock_set_for_test(NOW + INT64_C(1000) * 86400 * 1000);
+	sweep();
+	expect_state(first, "setup");
+	expect_offer("q", "b", second);
+	expect_nothing("q", "c");
+}
+
+Test(handout, counts_each_way_to_name_a_job_as_a_sign)
+{
+	struct agent_report report = {.n_log = 0};
+	struct id first = given("q"), second = given("q");
+
+	expect_offer("q", "a", first);
+	report.texts[AGENT_JOB_ID].p = first.text;
+	report.texts[AGENT_JOB_ID].len = strlen(first.text);
+	posts_as("a");
+	cr_assert_eq(agent_put(&f.svc, "a", &report), ERR_OK);
+	cause_set(NULL);
+	expect_event(first, "job.started");
+	expect_offer("q", "b", second);
+	posts_as("b");
+	cr_assert_eq(handout_note_sign(&f.svc, &second), ERR_OK);
+	expect_event(second, "job.started");
+}
+
+Test(handout, goes_back_to_its_old_place_without_a_sign)
+{
+	struct id first = given("q"), second = given("q");
+
+	expect_offer("q", "a", first);
+	clock_set_for_test(NOW + 900 * 1000);
+	sweep();
+	expect_state(first, "running");
+	clock_set_for_test(NOW + 900 * 1000 + 1);
+	sweep();
+	expect_state(first, "waiting");
+	expect_event(first, "no sign of its agent");
+	expect_offer("q", "b", first);
+	expect_event(first, "\"attempt\":2");
+	expect_offer("q", "a", second);
+}
+
+Test(handout, goes_back_at_once_when_its_agent_leaves_the_queue_out)
+{
+	struct id first = given("q"), other = given("p");
+
+	expect_offer("q", "a", first);
+	expect_offer("p", "a", other);
+	expect_state(first, "waiting");
+	expect_offer("q", "b", first);
+}
+
+Test(handout, goes_back_also_where_nothing_else_is_there)
+{
+	struct id first = given("q");
+
+	expect_offer("q", "a", first);
+	expect_nothing("p", "a");
+	expect_state(first, "waiting");
+}
+
+Test(handout, lets_a_former_agent_change_nothing)
+{
+	struct id id = given("q");
+
+	expect_offer("q", "a", id);
+	clock_set_for_test(NOW + 901 * 1000);
+	sweep();
+	/* Neither while it waits nor when another has it. */
+	cr_expect_eq(reports(id, "a", "complete"), ERR_NOTFOUND);
+	expect_state(id, "waiting");
+	expect_offer("q", "b", id);
+	cr_expect_eq(reports(id, "a", "complete"), ERR_NOTFOUND);
+	expect_state(id, "running");
+	cr_expect_eq(reports(id, "b", "test"), ERR_OK);
+	expect_state(id, "test");
+	/* Without a name it counts for the present one. */
+	cr_expect_eq(reports(id, NULL, "complete"), ERR_OK);
+	expect_state(id, "complete");
+}
+
+Test(handout, keeps_a_former_agents_posts_under_one_id)
+{
+	struct id id = given("q"), x, y, z;
+
+	posts_as("a");
+	cr_assert_eq(handout_apart(&f.svc, &id, &x), ERR_OK);
+	cr_assert_eq(handout_apart(&f.svc, &id, &y), ERR_OK);
+	posts_as("b");
+	cr_assert_eq(handout_apart(&f.svc, &id, &z), ERR_OK);
+	cr_expect_str_eq(x.text, y.text);
+	cr_expect_str_neq(x.text, z.text);
+	expect_event(id, x.text);
+}
+
+Test(handout, marks_a_job_whose_agent_returns_and_ends_it_after_the_grace)
+{
+	struct id id = given("q");
+
+	expect_offer("q", "a", id);
+	cr_assert_eq(reports(id, "a", "test"), ERR_OK);
+	expect_nothing("q", "a");
+	expect_event(id, "job.agent_returned");
+	clock_set_for_test(NOW + 600 * 1000 - 1);
+	sweep();
+	expect_state(id, "test");
+	clock_set_for_test(NOW + 600 * 1000);
+	sweep();
+	expect_state(id, "cancelled");
+	expect_event(id, "agent returned without result");
+	/* A late word of its end is still accepted, once; its phases are not. */
+	cr_assert_eq(reports(id, "a", "cleanup"), ERR_OK);
+	expect_state(id, "cancelled");
+	cr_assert_eq(reports(id, "a", "complete"), ERR_OK);
+	expect_state(id, "complete");
+	cr_assert_eq(reports(id, "a", "cancelled"), ERR_OK);
+	expect_state(id, "complete");
+}
+
+Test(handout, goes_on_when_the_agent_that_returned_goes_on)
+{
+	struct id id = given("q");
+
+	expect_offer("q", "a", id);
+	cr_assert_eq(reports(id, "a", "test"), ERR_OK);
+	expect_nothing("q", "a");
+	cr_assert_eq(reports(id, "a", "cleanup"), ERR_OK);
+	expect_event(id, "job.continued");
+	clock_set_for_test(NOW + 700 * 1000);
+	sweep();
+	expect_state(id, "cleanup");
+}
+
+Test(handout, knows_an_agent_by_the_client_that_verified_it)
+{
+	struct id first = given("q");
+	struct job job;
+
+	cr_assert_eq(poll_as("q", "a", "host", "1", &job), ERR_OK);
+	/* Nobody else gets it by the name alone, gives it back or marks it. */
+	cr_expect_eq(polls("q", "a", &job), ERR_NOTFOUND);
+	cr_expect_eq(poll_as("p", "a", "other", "2", &job), ERR_NOTFOUND);
+	expect_state(first, "running");
+	cr_assert_eq(poll_as("q", "a", "host", "3", &job), ERR_OK);
+	cr_expect_str_eq(job.id.text, first.text);
+}
+
+Test(handout, cancels_for_good)
+{
+	struct id id = given("q");
+
+	expect_offer("q", "a", id);
+	cause = (struct cause){.client = "ci", .request_id = "r1"};
+	cause_set(&cause);
+	cr_assert_eq(job_cancel(&f.svc, &id), ERR_OK);
+	cause_set(NULL);
+	expect_event(id, "\"client\":\"ci\",\"kind\":\"job.cancelled\"");
+	cr_assert_eq(reports(id, "a", "waiting"), ERR_OK);
+	cr_assert_eq(reports(id, "a", "test"), ERR_OK);
+	cr_assert_eq(reports(id, "a", "complete"), ERR_OK);
+	expect_state(id, "cancelled");
+	expect_event(id, "\"data\":{\"state\":\"complete\"},"
+			 "\"kind\":\"job.ignored\"");
+	cr_expect_eq(job_cancel(&f.svc, &id), ERR_CONFLICT);
+	expect_nothing("q", "a");
+}
+
+Test(handout, cancels_for_good_what_the_server_had_ended)
+{
+	struct id id = given("q");
+
+	expect_offer("q", "a", id);
+	cr_assert_eq(reports(id, "a", "test"), ERR_OK);
+	expect_nothing("q", "a");
+	clock_set_for_test(NOW + 600 * 1000);
+	sweep();
+	cr_assert_eq(job_cancel(&f.svc, &id), ERR_OK);
+	cr_assert_eq(reports(id, "a", "complete"), ERR_OK);
+	expect_state(id, "cancelled");
+}

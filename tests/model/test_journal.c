@@ -1,0 +1,161 @@
+/* The journal: what happened, in order, and by whom. */
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent.h"
+#include "cause.h"
+#include "client.h"
+#include "clock.h"
+#include "fixture.h"
+#include "journal.h"
+#include "restricted.h"
+
+#define NOW INT64_C(1800000000000)
+
+static struct fixture f;
+
+static void
+setup(void)
+{
+	fixture_open(&f, "EVENT_MAX_AGE = 60\n");
+	clock_set_for_test(NOW);
+}
+
+static void
+teardown(void)
+{
+	cause_set(NULL);
+	clock_set_for_test(0);
+	fixture_close(&f);
+}
+
+TestSuite(journal, .init = setup, .fini = teardown);
+
+static enum err
+add(struct db_conn *c, void *arg)
+{
+	const struct journal_item items[] = {{"t", "a\"b", 0}, {"n", NULL, -5}};
+
+	return journal_add(c, "x.y", arg, items, 2);
+}
+
+static void
+given(const char *subject)
+{
+	cr_assert_eq(
+	    db_write(f.svc.db, add, (void *)(uintptr_t)subject), ERR_OK);
+}
+
+static const char *
+told(struct journal_query q)
+{
+	const char *json;
+	size_t len;
+
+	if (q.limit == 0)
+		q.limit = 100;
+	cr_assert_eq(journal_read(&f.svc, f.arena, &q, &json, &len), ERR_OK);
+	return json;
+}
+
+Test(journal, tells_what_happened_in_order)
+{
+	const struct cause by = {
+	    .request_id = "r", .client = "c", .agent = "g"};
+
+	cause_set(&by);
+	given("s1");
+	cause_set(NULL);
+	given("s2");
+	cr_expect_str_eq(told((struct journal_query){.who = true}),
+	    "{\"events\":[{\"agent\":\"g\",\"at\":\"2027-01-15T08:00:00Z\","
+	    "\"client\":\"c\",\"data\":{\"t\":\"a\\\"b\",\"n\":-5},"
+	    "\"kind\":\"x.y\",\"n\":1,\"request_id\":\"r\",\"subject\":\"s1\"},"
+	    "{\"at\":\"2027-01-15T08:00:00Z\","
+	    "\"data\":{\"t\":\"a\\\"b\",\"n\":-5},\"kind\":\"x.y\",\"n\":2,"
+	    "\"subject\":\"s2\"}],\"last\":2}\n");
+	cr_expect_null(strstr(told((struct journal_query){0}), "client"));
+	cr_expect_null(strstr(told((struct journal_query){0}), "request_id"));
+}
+
+Test(journal, goes_on_from_where_a_reader_was)
+{
+	int i;
+
+	for (i = 0; i < 5; i++)
+		given(i % 2 == 0 ? "even" : "odd");
+	cr_expect_not_null(
+	    strstr(told((struct journal_query){.after = 1, .limit = 2}),
+		"\"last\":3"));
+	cr_expect_str_eq(told((struct journal_query){.after = 5}),
+	    "{\"events\":[],\"last\":5}\n");
+	cr_expect_not_null(strstr(
+	    told((struct journal_query){.subject = "odd"}), "\"last\":4"));
+}
+
+Test(journal, forgets_what_is_old_but_never_its_last_number)
+{
+	int64_t n;
+
+	given("a");
+	given("b");
+	clock_set_for_test(NOW + 60000);
+	cr_assert_eq(journal_sweep(&f.svc, &n), ERR_OK);
+	cr_expect_eq(n, 0);
+	clock_set_for_test(NOW + 60001);
+	cr_assert_eq(journal_sweep(&f.svc, &n), ERR_OK);
+	cr_expect_eq(n, 1);
+	given("c");
+	cr_expect_not_null(
+	    strstr(told((struct journal_query){0}), "\"last\":3"));
+}
+
+Test(journal, has_the_states_of_agents_when_they_change)
+{
+	struct agent_report r = {.n_log = 0};
+	struct journal_query q = {.subject = "g"};
+	const char *json;
+
+	r.texts[AGENT_STATE].p = "waiting";
+	r.texts[AGENT_STATE].len = 7;
+	cr_assert_eq(agent_put(&f.svc, "g", &r), ERR_OK);
+	cr_assert_eq(agent_put(&f.svc, "g", &r), ERR_OK);
+	r.texts[AGENT_COMMENT].p = "x";
+	r.texts[AGENT_COMMENT].len = 1;
+	cr_assert_eq(agent_put(&f.svc, "g", &r), ERR_OK);
+	json = told(q);
+	cr_expect_not_null(strstr(json, "agent.created"));
+	cr_expect_null(strstr(json, "agent.state"));
+	r.texts[AGENT_STATE].p = "offline";
+	cr_assert_eq(agent_put(&f.svc, "g", &r), ERR_OK);
+	cr_expect_not_null(strstr(told(q), "agent.state"));
+}
+
+Test(journal, has_what_clients_and_queues_are_given)
+{
+	struct client_change ch = {.secret = "0123456789abcdef",
+	    .max_priority = "{\"*\":1}",
+	    .role = ROLE_MANAGER};
+	const char *role, *json;
+	enum err failure;
+
+	cr_assert_eq(client_put(&f.svc, "c", &ch, ROLE_ADMIN, &role, &failure),
+	    CLIENT_CREATED);
+	cr_assert_eq(
+	    restricted_add(&f.svc, "q", "c", true, &failure), RESTRICTED_OK);
+	cr_assert_eq(restricted_lift(&f.svc, "q", &failure), RESTRICTED_OK);
+	cr_assert_eq(client_remove(&f.svc, "c"), ERR_OK);
+	json = told((struct journal_query){0});
+	cr_expect_not_null(
+	    strstr(json,
+		"{\"role\":\"manager\",\"max_priority\":\"{\\\"*\\\":1}\","
+		"\"secret\":\"new\"},\"kind\":\"client.created\""),
+	    "%s", json);
+	cr_expect_not_null(
+	    strstr(json, "{\"client\":\"c\"},\"kind\":\"queue.restricted\""));
+	cr_expect_not_null(strstr(json, "queue.released"));
+	cr_expect_not_null(strstr(json, "client.removed"));
+	cr_expect_null(strstr(json, "0123456789abcdef"));
+}

@@ -119,6 +119,15 @@ no_nginx()
 	[ -z "$(nginx_pids)" ]
 }
 
+# Requests that wait for a job are answered now; nobody comes after them.
+end_waiting()
+{
+	if waiting_pid=$(pid_of dispatch); then
+		sleep 0.1
+		kill -s TERM "$waiting_pid" 2>/dev/null
+	fi
+}
+
 # First after the requests at hand, then at once, then by force.
 stop_nginx()
 {
@@ -128,6 +137,7 @@ stop_nginx()
 		[ -n "$stop_pids" ] || break
 		# shellcheck disable=SC2086 # one word for each pid
 		kill -s "$stop_signal" $stop_pids 2>/dev/null
+		[ "$stop_signal" != QUIT ] || end_waiting
 		wait_for 5 no_nginx && break
 	done
 	rm -f "$dir/nginx.pid"

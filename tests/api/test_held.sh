@@ -58,4 +58,26 @@ fi
 like "and the log says what to change" \
 	'*DISPATCH_WAIT_MAX = 50: raise fastcgi_read_timeout and TF_READ_TIMEOUT*' \
 	"$(cat "$scratch/main/logs/dispatch.log")"
+
+# Who waits does not hold up the end.
+start last
+curl --silent --output /dev/null --write-out '%{http_code}' \
+	"$url/v1/job?queue=nobody&agent=a&wait=50" >"$scratch/last.code" &
+asker=$!
+# shellcheck disable=SC2317 # called by within
+held_here() {
+	grep -qsE '^tfd: .* events: +2[0-9a-f]{3} ' \
+		"/proc/$(pids_of last tf-dispatch)"/fdinfo/*
+}
+within 20 held_here || not_ok "a request is held"
+begun=$(date +%s)
+stop last
+took=$(($(date +%s) - begun))
+wait "$asker"
+equal "spawn/down answers who waits" 204 "$(cat "$scratch/last.code")"
+if [ "$took" -lt 4 ]; then
+	ok "and is not held up"
+else
+	not_ok "and is not held up" "$took s"
+fi
 finish

@@ -89,6 +89,8 @@ send_text(struct agent *a, const char *text, int n)
 		wrong++;
 }
 
+/* The agents of each run have names of their own: those of the last one have given no
+ * sign of their jobs and would be offered them again. */
 static void
 ask(struct agent *a)
 {
@@ -97,9 +99,9 @@ ask(struct agent *a)
 	send_text(a, text,
 	    snprintf(text, sizeof(text),
 		"GET /v1/job?queue=own%u&queue=pool HTTP/1.1\r\n"
-		"Host: localhost\r\nCookie: agent_name=agent%u\r\n"
+		"Host: localhost\r\nCookie: agent_name=agent%d.%u\r\n"
 		"Prefer: wait=%d\r\n\r\n",
-		a->number, a->number, WAIT_S));
+		a->number, (int)getpid(), a->number, WAIT_S));
 }
 
 static void

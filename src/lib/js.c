@@ -636,6 +636,19 @@ js_string(struct arena *a, const struct js_member *m, size_t *len)
 }
 
 const char *
+js_text(struct arena *a, const struct js_doc *doc, const char *key)
+{
+	const struct js_member *m = js_find(doc, key);
+	const char *s;
+	size_t len;
+
+	if (m == NULL || m->kind != JS_STRING)
+		return NULL;
+	s = js_string(a, m, &len);
+	return s != NULL && strlen(s) == len ? s : NULL;
+}
+
+const char *
 js_string_in_place(const struct js_member *m, size_t *len)
 {
 	char *p = (char *)m->value.p + 1;

@@ -78,6 +78,10 @@ struct json_object *js_member_tree(
  * without memory. */
 const char *js_string(struct arena *a, const struct js_member *m, size_t *len);
 
+/* The last member called key as such a string, if it is one and holds no NUL; else, and
+ * without memory, NULL. */
+const char *js_text(struct arena *a, const struct js_doc *doc, const char *key);
+
 /* As js_string(), but where the value stands, which is then no JSON any more; the
  * text that was scanned must be writable.  For what is too big to be held twice. */
 const char *js_string_in_place(const struct js_member *m, size_t *len);

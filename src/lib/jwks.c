@@ -27,25 +27,11 @@ struct jwks {
 	size_t n;
 };
 
-/* A member that is a string without NUL; NULL otherwise. */
-static const char *
-text_of(struct arena *a, const struct js_doc *doc, const char *name)
-{
-	const struct js_member *m = js_find(doc, name);
-	const char *s;
-	size_t len;
-
-	if (m == NULL || m->kind != JS_STRING)
-		return NULL;
-	s = js_string(a, m, &len);
-	return s != NULL && strlen(s) == len ? s : NULL;
-}
-
 /* The bytes of a member in base64url; NULL without. */
 static const unsigned char *
 bytes_of(struct arena *a, const struct js_doc *doc, const char *name, size_t *n)
 {
-	const char *s = text_of(a, doc, name), *p;
+	const char *s = js_text(a, doc, name), *p;
 
 	if (s == NULL || b64url_get(a, s, strlen(s), &p, n) != ERR_OK)
 		return NULL;
@@ -105,7 +91,7 @@ ec_key(struct arena *a, const struct js_doc *jwk)
 	size_t x_len = 0, y_len = 0;
 	const unsigned char *x = bytes_of(a, jwk, "x", &x_len);
 	const unsigned char *y = bytes_of(a, jwk, "y", &y_len);
-	const char *curve = text_of(a, jwk, "crv");
+	const char *curve = js_text(a, jwk, "crv");
 	unsigned char point[1 + 2 * P256_LEN] = {POINT_CONVERSION_UNCOMPRESSED};
 	OSSL_PARAM_BLD *b;
 
@@ -141,9 +127,9 @@ static const struct {
 static enum err
 add_key(struct jwks *k, struct arena *a, const struct js_doc *jwk)
 {
-	const char *type = text_of(a, jwk, "kty"),
-		   *use = text_of(a, jwk, "use");
-	const char *alg = text_of(a, jwk, "alg"), *id = text_of(a, jwk, "kid");
+	const char *type = js_text(a, jwk, "kty"),
+		   *use = js_text(a, jwk, "use");
+	const char *alg = js_text(a, jwk, "alg"), *id = js_text(a, jwk, "kid");
 	struct key key = {NULL, NULL, NULL};
 	size_t i;
 
@@ -300,7 +286,7 @@ is_known(const char *alg)
 enum err
 jwks_verify(const struct jwks *k, struct arena *a, const struct jws *t)
 {
-	const char *id = text_of(a, &t->header, "kid"), *alg;
+	const char *id = js_text(a, &t->header, "kid"), *alg;
 	const struct key *key;
 	enum err e, last = ERR_NOTFOUND;
 	size_t i;

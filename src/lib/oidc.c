@@ -23,7 +23,7 @@ static const char device_grant[] =
 static enum oidc_verdict
 refused(struct oidc_call *c, const struct oidc_answer *a)
 {
-	const char *word = oidc_text(c->arena, &a->json, "error");
+	const char *word = js_text(c->arena, &a->json, "error");
 
 	c->error = word != NULL ? word : "";
 	return OIDC_REFUSED;
@@ -59,7 +59,7 @@ oidc_device_start(struct oidc_call *c, struct oidc_device *out)
 		return OIDC_REFUSED;
 	if (v != OIDC_OK)
 		return v;
-	out->code = oidc_text(c->arena, &a.json, "device_code");
+	out->code = js_text(c->arena, &a.json, "device_code");
 	out->life_s = life_of(c->arena, &a.json);
 	out->answer = a.json;
 	return OIDC_OK;
@@ -70,7 +70,7 @@ static bool
 is_for(struct arena *a, const struct js_doc *claims, const char *client)
 {
 	const struct js_member *aud = js_find(claims, "aud");
-	const char *azp = oidc_text(a, claims, "azp"), *s;
+	const char *azp = js_text(a, claims, "azp"), *s;
 	struct js_member one;
 	struct js_span rest;
 	bool found = false;
@@ -106,8 +106,8 @@ claims_fault(struct oidc_call *c, const struct oidc_meta *m,
 	double now = (double)clock_now_ms() / 1000;
 	const struct js_member *exp = js_find(claims, "exp"),
 			       *iat = js_find(claims, "iat");
-	const char *iss = oidc_text(c->arena, claims, "iss");
-	const char *given = oidc_text(c->arena, claims, "nonce");
+	const char *iss = js_text(c->arena, claims, "iss");
+	const char *given = js_text(c->arena, claims, "nonce");
 
 	if (iss == NULL || strcmp(iss, m->issuer) != 0)
 		return "is by another issuer";
@@ -150,11 +150,11 @@ static void
 take_claims(struct arena *a, const struct js_doc *claims, struct oidc_user *u)
 {
 	if (u->sub == NULL)
-		u->sub = oidc_text(a, claims, "sub");
+		u->sub = js_text(a, claims, "sub");
 	if (u->email == NULL && !is_unverified(claims))
-		u->email = oidc_text(a, claims, "email");
+		u->email = js_text(a, claims, "email");
 	if (u->name == NULL)
-		u->name = oidc_text(a, claims, "name");
+		u->name = js_text(a, claims, "name");
 }
 
 static enum oidc_verdict
@@ -199,7 +199,7 @@ ask_userinfo(struct oidc_call *c, const struct oidc_meta *m, const char *access,
 	default:
 		return OIDC_NO_USER;
 	}
-	sub = oidc_text(c->arena, &a.json, "sub");
+	sub = js_text(c->arena, &a.json, "sub");
 	if (a.status != 200 || sub == NULL ||
 	    (u->sub != NULL && strcmp(sub, u->sub) != 0)) {
 		log_warn("the OIDC provider does not tell who signed in "
@@ -219,8 +219,8 @@ static enum oidc_verdict
 read_user(struct oidc_call *c, const struct oidc_meta *m,
     const struct oidc_answer *a, const char *nonce, struct oidc_user *out)
 {
-	const char *access = oidc_text(c->arena, &a->json, "access_token");
-	const char *id = oidc_text(c->arena, &a->json, "id_token");
+	const char *access = js_text(c->arena, &a->json, "access_token");
+	const char *id = js_text(c->arena, &a->json, "id_token");
 	struct oidc_user u = {NULL, NULL, NULL};
 	enum oidc_verdict v = OIDC_OK;
 

@@ -30,19 +30,6 @@ oidc_fail(struct oidc_call *c, enum err e)
 	return OIDC_FAILED;
 }
 
-const char *
-oidc_text(struct arena *a, const struct js_doc *doc, const char *name)
-{
-	const struct js_member *m = js_find(doc, name);
-	const char *s;
-	size_t len;
-
-	if (m == NULL || m->kind != JS_STRING)
-		return NULL;
-	s = js_string(a, m, &len);
-	return s != NULL && strlen(s) == len ? s : NULL;
-}
-
 /* Call, and read the answer, which must be a JSON object. */
 static enum oidc_verdict
 talk(struct oidc_call *c, const struct fetch *f, struct oidc_answer *out)
@@ -102,7 +89,7 @@ get_page(struct oidc_call *c, const char *url, struct oidc_answer *out)
 static const char *
 address(struct oidc_call *c, const struct js_doc *doc, const char *name)
 {
-	const char *s = oidc_text(c->arena, doc, name);
+	const char *s = js_text(c->arena, doc, name);
 	const char *own =
 	    conf_str(oidc_conf(c->oidc), CONF_OIDC_PROVIDER_ISSUER);
 
@@ -160,7 +147,7 @@ oidc_meta(struct oidc_call *c, struct oidc_meta *out)
 			return oidc_fail(c, ERR_NOMEM);
 		if ((v = get_page(c, url, &a)) != OIDC_OK)
 			return v;
-		out->issuer = oidc_text(c->arena, &a.json, "issuer");
+		out->issuer = js_text(c->arena, &a.json, "issuer");
 		if (out->issuer == NULL ||
 		    !oidc_is_issuer(c->oidc, out->issuer)) {
 			log_warn("the OIDC provider calls itself %s, which is "
@@ -171,7 +158,7 @@ oidc_meta(struct oidc_call *c, struct oidc_meta *out)
 		}
 		oidc_keep(c->oidc, OIDC_METADATA, &a.json.text);
 	}
-	out->issuer = oidc_text(c->arena, &a.json, "issuer");
+	out->issuer = js_text(c->arena, &a.json, "issuer");
 	out->authorization = address(c, &a.json, "authorization_endpoint");
 	out->token = address(c, &a.json, "token_endpoint");
 	out->device = address(c, &a.json, "device_authorization_endpoint");

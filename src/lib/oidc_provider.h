@@ -62,8 +62,4 @@ const struct conf *oidc_conf(const struct oidc *o);
 /* Fill in why this server could not. */
 enum oidc_verdict oidc_fail(struct oidc_call *c, enum err e);
 
-/* The member of that name if it is a string without NUL, in arena memory, else NULL. */
-const char *oidc_text(
-    struct arena *a, const struct js_doc *doc, const char *name);
-
 #endif /* !OIDC_PROVIDER_H */

@@ -8,6 +8,7 @@
 #include "auth.h"
 #include "bcrypt.h"
 #include "clock.h"
+#include "column.h"
 #include "journal.h"
 #include "queue.h"
 
@@ -146,24 +147,16 @@ put_client(struct buf *b, struct arena *a, struct db_stmt *s)
 	return id != NULL && buf_ok(&tail) ? e : ERR_NOMEM;
 }
 
-static const char *
-copy(struct arena *a, struct db_stmt *s, int column)
-{
-	size_t len;
-	const char *p = db_text(s, column, &len);
-
-	return p != NULL ? arena_dup(a, p, len) : NULL;
-}
-
 static enum err
 read_one(struct db_stmt *s, struct arena *a, struct client *out)
 {
+	bool failed = false;
 	struct buf b;
 	enum err e;
 
-	out->id = copy(a, s, 0);
-	out->hash = copy(a, s, 1);
-	if (out->id == NULL || (out->hash == NULL && !db_is_null(s, 1)))
+	out->id = column_text(a, s, 0, NULL, &failed);
+	out->hash = column_text(a, s, 1, NULL, &failed);
+	if (failed)
 		return ERR_NOMEM;
 	out->role = stored_role(s, 2);
 	out->role_name = auth_role_name(out->role);

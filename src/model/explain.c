@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "column.h"
 #include "job.h"
 #include "journal.h"
 #include "js.h"
@@ -19,7 +20,7 @@ enum { SQL_JOB, SQL_AGENTS, SQL_AHEAD, SQL_BUSY };
 
 static const char *const sql[] = {
     [SQL_JOB] = "SELECT seq, queue, priority, state, ready, secrets, reason, "
-		"ended_at, created_at, agent, signed_at, returned_at "
+		"ended_at, signed_at, returned_at "
 		"FROM job WHERE id = $1",
     [SQL_AGENTS] = "SELECT a.name, a.state, a.updated_at, a.comment, "
 		   "EXISTS (SELECT 1 FROM job_exclude x WHERE x.job = $2 "
@@ -44,44 +45,34 @@ struct explaining {
 	struct buf reasons, agents;
 	int64_t now;
 	/* The job. */
-	int64_t seq, priority, created_at;
-	const char *queue, *state, *reason, *agent;
+	int64_t seq, priority;
+	const char *queue, *state, *reason;
 	bool ready, secrets, ended, is_signed, returned;
 	/* Its agents. */
 	unsigned n, n_excluded, n_silent, n_away, n_busy;
 };
 
-static const char *
-copy(struct arena *a, struct db_stmt *s, int i)
-{
-	size_t len;
-	const char *p = db_text(s, i, &len);
-
-	return p != NULL ? arena_dup(a, p, len) : NULL;
-}
-
 static enum err
 read_job(struct explaining *x, const struct id *id)
 {
 	struct db_stmt *s;
+	bool failed = false;
 	enum err e;
 
 	if ((e = db_query(x->c, &s, sql[SQL_JOB], "t", id->text)) != ERR_OK)
 		return e;
 	x->seq = db_int(s, 0);
-	x->queue = copy(x->a, s, 1);
+	x->queue = column_text(x->a, s, 1, NULL, &failed);
 	x->priority = db_int(s, 2);
-	x->state = copy(x->a, s, 3);
+	x->state = column_text(x->a, s, 3, NULL, &failed);
 	x->ready = db_int(s, 4) != 0;
 	x->secrets = db_int(s, 5) != 0;
-	x->reason = copy(x->a, s, 6);
+	x->reason = column_text(x->a, s, 6, NULL, &failed);
 	x->ended = !db_is_null(s, 7);
-	x->created_at = db_int(s, 8);
-	x->agent = copy(x->a, s, 9);
-	x->is_signed = !db_is_null(s, 10);
-	x->returned = !db_is_null(s, 11);
+	x->is_signed = !db_is_null(s, 8);
+	x->returned = !db_is_null(s, 9);
 	db_end(s);
-	return x->queue != NULL && x->state != NULL ? ERR_OK : ERR_NOMEM;
+	return failed ? ERR_NOMEM : ERR_OK;
 }
 
 /* One reason: a word for programs, and a sentence. */

@@ -6,13 +6,10 @@
 
 #include "handout.h"
 
-#include <sodium.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "cause.h"
 #include "clock.h"
-#include "joblog.h"
+#include "column.h"
 #include "journal.h"
 #include "queue.h"
 #include "secret.h"
@@ -29,8 +26,6 @@ enum {
 	SQL_AGAIN,
 	SQL_BACK,
 	SQL_RETURNED,
-	SQL_LOOK,
-	SQL_SIGN,
 	SQL_OLD_OFFERS,
 	SQL_RETURNERS,
 	SQL_GIVE_UP,
@@ -68,10 +63,6 @@ static const char *const sql[] = {
 		 "offered_on = NULL, publish_at = coalesce($2, publish_at) "
 		 "WHERE seq = $1",
     [SQL_RETURNED] = "UPDATE job SET returned_at = $2 WHERE seq = $1",
-    [SQL_LOOK] = "SELECT agent, attempt, signed_at, returned_at, ended_at, "
-		 "late, state, offered_at FROM job WHERE id = $1",
-    [SQL_SIGN] = "UPDATE job SET signed_at = coalesce(signed_at, $2), "
-		 "returned_at = NULL WHERE id = $1",
     [SQL_OLD_OFFERS] = "SELECT seq, id FROM job WHERE offered_at < $1 "
 		       "AND signed_at IS NULL AND ended_at IS NULL "
 		       "ORDER BY offered_at LIMIT $2",
@@ -189,23 +180,6 @@ best(struct db_conn *c, const struct handout_ask *ask, int64_t *seq)
 	return found ? ERR_OK : ERR_NOTFOUND;
 }
 
-/* Column i as text of the arena; NULL for null.  *failed without memory. */
-static const char *
-copy(struct arena *a, struct db_stmt *s, int i, size_t *len, bool *failed)
-{
-	const char *p;
-	char *out;
-	size_t n;
-
-	if ((p = db_text(s, i, &n)) == NULL)
-		return NULL;
-	if ((out = arena_dup(a, p, n)) == NULL)
-		*failed = true;
-	if (len != NULL)
-		*len = n;
-	return out;
-}
-
 /* The job that s returns, and s to its end. */
 static enum err
 read_job(const struct taking *t, struct db_stmt *s, const char **queue,
@@ -220,10 +194,10 @@ read_job(const struct taking *t, struct db_stmt *s, const char **queue,
 	*out = (struct job){.state = JOB_RUNNING};
 	text = db_text(s, 0, &len);
 	(void)id_parse(text, len, &out->id);
-	out->body = copy(t->arena, s, 1, &out->body_len, &failed);
-	out->attachments = copy(t->arena, s, 2, NULL, &failed);
-	out->client_id = copy(t->arena, s, 3, NULL, &failed);
-	*queue = copy(t->arena, s, 4, NULL, &failed);
+	out->body = column_text(t->arena, s, 1, &out->body_len, &failed);
+	out->attachments = column_text(t->arena, s, 2, NULL, &failed);
+	out->client_id = column_text(t->arena, s, 3, NULL, &failed);
+	*queue = column_text(t->arena, s, 4, NULL, &failed);
 	out->started_at = db_int(s, 6);
 	*waited = out->started_at - db_int(s, 5);
 	*attempt = db_int(s, 7);
@@ -390,133 +364,6 @@ handout_take(struct svc *s, struct arena *a, const struct handout_ask *ask,
 	if (e == ERR_OK && t.gone_back)
 		wake_say(s->wake, WAKE_ANY, "");
 	return e == ERR_OK && x.nothing ? ERR_NOTFOUND : e;
-}
-
-/* What the row says, as far as a sign is concerned. */
-struct look {
-	struct handout_state state;
-	bool stranger; /* an agent that does not have it posts */
-	bool is_signed, returned;
-	bool offered;
-};
-
-static enum err
-look(struct db_conn *c, const char *id, struct look *out)
-{
-	const char *poster = cause_now()->agent, *agent;
-	struct db_stmt *s;
-	enum err e;
-
-	*out = (struct look){.stranger = false};
-	e = db_query(c, &s, sql[SQL_LOOK], "t", id);
-	if (e != ERR_OK)
-		return e == ERR_NOTFOUND ? ERR_OK : e;
-	agent = db_text(s, 0, NULL);
-	out->state.known = true;
-	out->stranger = poster != NULL && poster[0] != '\0' &&
-			db_int(s, 1) > 0 &&
-			(agent == NULL || strcmp(agent, poster) != 0);
-	out->is_signed = !db_is_null(s, 2);
-	out->returned = !db_is_null(s, 3);
-	out->state.ended = !db_is_null(s, 4);
-	out->state.late = db_int(s, 5) != 0;
-	(void)snprintf(out->state.state, sizeof(out->state.state), "%s",
-	    db_text(s, 6, NULL));
-	out->offered = !db_is_null(s, 7);
-	db_end(s);
-	return ERR_OK;
-}
-
-enum err
-handout_sign(struct db_conn *c, const char *id, struct handout_state *out)
-{
-	struct look l;
-	enum err e;
-
-	if ((e = look(c, id, &l)) != ERR_OK)
-		return e;
-	if (out != NULL)
-		*out = l.state;
-	if (l.stranger)
-		return ERR_NOTFOUND;
-	if (!l.state.known)
-		return ERR_OK;
-	if (l.offered && !l.state.ended && (!l.is_signed || l.returned)) {
-		e = db_exec(c, NULL, sql[SQL_SIGN], "ti", id, clock_now_ms());
-		if (e == ERR_OK)
-			e = journal_add(c,
-			    l.is_signed ? "job.continued" : "job.started", id,
-			    NULL, 0);
-	}
-	return e == ERR_OK ? secret_spend(c, id) : e;
-}
-
-static enum err
-sign_change(struct db_conn *c, void *arg)
-{
-	const struct id *id = arg;
-
-	return handout_sign(c, id->text, NULL);
-}
-
-enum err
-handout_note_sign(struct svc *s, const struct id *id)
-{
-	struct db_conn *c = db_read(s->db);
-	struct look l;
-	enum err e = look(c, id->text, &l);
-
-	db_read_end(s->db, c);
-	if (e == ERR_OK && l.stranger)
-		return ERR_NOTFOUND;
-	if (e != ERR_OK || !l.state.known || l.state.ended || !l.offered ||
-	    (l.is_signed && !l.returned))
-		return e;
-	return db_write(s->db, sign_change, (void *)(uintptr_t)id);
-}
-
-struct parting {
-	const struct id *id;
-	const struct id *apart;
-};
-
-static enum err
-apart_change(struct db_conn *c, void *arg)
-{
-	const struct parting *p = arg;
-	const struct journal_item item = {"kept", p->apart->text, 0};
-
-	return journal_add(c, "job.apart", p->id->text, &item, 1);
-}
-
-/* A UUID of our own making (version 8, RFC 9562, section 5.8) from the job's and the agent's
- * name. */
-enum err
-handout_apart(struct svc *s, const struct id *id, struct id *apart)
-{
-	const char *agent = cause_now()->agent;
-	struct parting p;
-	unsigned char h[crypto_hash_sha256_BYTES];
-	crypto_hash_sha256_state st;
-	char text[40];
-	int i, n = 0;
-
-	(void)crypto_hash_sha256_init(&st);
-	(void)crypto_hash_sha256_update(
-	    &st, (const unsigned char *)id->text, strlen(id->text));
-	if (agent != NULL)
-		(void)crypto_hash_sha256_update(
-		    &st, (const unsigned char *)agent, strlen(agent));
-	(void)crypto_hash_sha256_final(&st, h);
-	h[6] = (h[6] & 0x0f) | 0x80;
-	h[8] = (h[8] & 0x3f) | 0x80;
-	for (i = 0; i < 16; i++)
-		n += snprintf(text + n, sizeof(text) - (size_t)n, "%s%02x",
-		    i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", h[i]);
-	if (!id_parse(text, (size_t)n, apart))
-		return ERR_INVALID;
-	p = (struct parting){id, apart};
-	return db_write(s->db, apart_change, &p);
 }
 
 struct sweeping {

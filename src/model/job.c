@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "column.h"
 #include "joblog.h"
 #include "journal.h"
 #include "outbox.h"
@@ -345,25 +346,6 @@ job_submit(struct svc *s, struct arena *a, const struct job_new *job,
 	return JOB_OK;
 }
 
-/* Column i as text of the arena; NULL for null.  *failed without memory. */
-static const char *
-copy(struct arena *a, struct db_stmt *s, int i, size_t *len, bool *failed)
-{
-	const char *p;
-	char *out;
-	size_t n;
-
-	p = db_text(s, i, &n);
-	if (p == NULL)
-		return NULL;
-	out = arena_dup(a, p, n);
-	if (out == NULL)
-		*failed = true;
-	if (len != NULL)
-		*len = n;
-	return out;
-}
-
 enum err
 job_read(struct svc *s, struct arena *a, const struct id *id, struct job *out)
 {
@@ -375,9 +357,9 @@ job_read(struct svc *s, struct arena *a, const struct id *id, struct job *out)
 	e = db_query(c, &st, sql[SQL_READ], "t", id->text);
 	if (e == ERR_OK) {
 		out->id = *id;
-		out->state = copy(a, st, 0, NULL, &failed);
-		out->body = copy(a, st, 1, &out->body_len, &failed);
-		out->attachments = copy(a, st, 2, NULL, &failed);
+		out->state = column_text(a, st, 0, NULL, &failed);
+		out->body = column_text(a, st, 1, &out->body_len, &failed);
+		out->attachments = column_text(a, st, 2, NULL, &failed);
 		out->started_at = db_int(st, 3);
 		out->seed = db_int(st, 4) != 0;
 		db_end(st);

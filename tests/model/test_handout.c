@@ -116,6 +116,20 @@ sweep(void)
 	cr_assert_eq(handout_sweep(&f.svc, &n), ERR_OK);
 }
 
+static unsigned
+events_of(struct id id, const char *kind)
+{
+	const struct journal_query q = {.subject = id.text, .limit = 100};
+	const char *json, *at;
+	unsigned n = 0;
+	size_t len;
+
+	cr_assert_eq(journal_read(&f.svc, f.arena, &q, &json, &len), ERR_OK);
+	for (at = json; (at = strstr(at, kind)) != NULL; at++)
+		n++;
+	return n;
+}
+
 static void
 expect_event(struct id id, const char *text)
 {
@@ -262,6 +276,7 @@ Test(handout, keeps_a_former_agents_posts_under_one_id)
 	cr_expect_str_eq(x.text, y.text);
 	cr_expect_str_neq(x.text, z.text);
 	expect_event(id, x.text);
+	cr_expect_eq(events_of(id, "job.apart"), 2);
 }
 
 Test(handout, marks_a_job_whose_agent_returns_and_ends_it_after_the_grace)

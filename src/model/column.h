@@ -1,0 +1,17 @@
+#ifndef COLUMN_H
+#define COLUMN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "arena.h"
+#include "db.h"
+
+/* Columns of a row that outlive it. */
+
+/* Column i as text of the arena, ended by NUL; NULL for null.  Without memory it is NULL too,
+ * and *failed becomes true.  len may be NULL. */
+const char *column_text(
+    struct arena *a, struct db_stmt *s, int i, size_t *len, bool *failed);
+
+#endif /* !COLUMN_H */

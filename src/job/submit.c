@@ -9,28 +9,12 @@
 
 #define KEY_LEN_MAX 255
 
-/* The reply for each verdict that is not good. */
+/* The reply where the caller may not. */
 static int
-refuse(struct req *r, const struct job_new *job, enum job_verdict v,
-    const struct job_refusal *more)
+refuse_caller(
+    struct req *r, const struct job_new *job, enum job_verdict v, enum err e)
 {
-	struct faults f;
-
 	switch (v) {
-	case JOB_NO_AGENT:
-		return reply_message(r, 422,
-		    "There are no agents on the specified queue that are "
-		    "allowed to run this job");
-	case JOB_NO_SECRETS_STORE:
-		return reply_message(r, 422, "No secrets store");
-	case JOB_NEEDS_CLIENT:
-		return reply_message(
-		    r, 422, "Missing client ID (user not authenticated)");
-	case JOB_NO_SUCH_SECRETS:
-		return reply_message(
-		    r, 422, "Inaccessible secret paths: %s", more->missing);
-	case JOB_BAD_ID:
-		return reply_message(r, 400, "Invalid job_id specified");
 	case JOB_NEEDS_LOGIN_PRIORITY:
 		return route_refuse(r, 401,
 		    "Authentication required for setting priority: %lld",
@@ -57,6 +41,33 @@ refuse(struct req *r, const struct job_new *job, enum job_verdict v,
 		    "Not enough permissions to push to %s with reservation "
 		    "timeout %lld",
 		    job->queue, (long long)job->reserve_s);
+	default:
+		return reply_err(r, e);
+	}
+}
+
+/* The reply for each verdict that is not good. */
+static int
+refuse(struct req *r, const struct job_new *job, enum job_verdict v,
+    const struct job_refusal *more)
+{
+	struct faults f;
+
+	switch (v) {
+	case JOB_NO_AGENT:
+		return reply_message(r, 422,
+		    "There are no agents on the specified queue that are "
+		    "allowed to run this job");
+	case JOB_NO_SECRETS_STORE:
+		return reply_message(r, 422, "No secrets store");
+	case JOB_NEEDS_CLIENT:
+		return reply_message(
+		    r, 422, "Missing client ID (user not authenticated)");
+	case JOB_NO_SUCH_SECRETS:
+		return reply_message(
+		    r, 422, "Inaccessible secret paths: %s", more->missing);
+	case JOB_BAD_ID:
+		return reply_message(r, 400, "Invalid job_id specified");
 	case JOB_ID_TAKEN:
 		return reply_message(r, 409,
 		    "job_id: an unfinished job of other content has it");
@@ -70,7 +81,7 @@ refuse(struct req *r, const struct job_new *job, enum job_verdict v,
 		    "job_queue", NULL);
 		return reply_faults(r, &f);
 	default:
-		return reply_err(r, more->failure);
+		return refuse_caller(r, job, v, more->failure);
 	}
 }
 

@@ -93,19 +93,6 @@ client_secret_fault(const char *secret, size_t len)
 }
 
 static void
-put_text(struct buf *b, const char *key, struct db_stmt *s, int column)
-{
-	size_t len;
-	const char *p = db_text(s, column, &len);
-
-	if (p == NULL)
-		return;
-	buf_printf(b, "\"%s\":", key);
-	js_put_string(b, p, len);
-	buf_char(b, ',');
-}
-
-static void
 put_map(struct buf *b, const char *key, struct db_stmt *s, int column)
 {
 	const char *p = db_text(s, column, NULL);
@@ -126,8 +113,8 @@ put_client(struct buf *b, struct arena *a, struct db_stmt *s)
 
 	/* What follows the queues, for those come with further rows. */
 	buf_init(&tail, a, 256);
-	put_text(&tail, "client_id", s, 0);
-	put_text(&tail, "email", s, 6);
+	column_put(&tail, "client_id", s, 0);
+	column_put(&tail, "email", s, 6);
 	put_map(&tail, "max_priority", s, 4);
 	put_map(&tail, "max_reservation_time", s, 5);
 	buf_printf(

@@ -1,6 +1,8 @@
-/* One copy of a text. */
+/* Texts of a row. */
 
 #include "column.h"
+
+#include "js.h"
 
 const char *
 column_text(
@@ -16,4 +18,17 @@ column_text(
 	if (len != NULL)
 		*len = n;
 	return p;
+}
+
+void
+column_put(struct buf *b, const char *key, struct db_stmt *s, int i)
+{
+	size_t len;
+	const char *p = db_text(s, i, &len);
+
+	if (p == NULL)
+		return;
+	buf_printf(b, "\"%s\":", key);
+	js_put_string(b, p, len);
+	buf_char(b, ',');
 }

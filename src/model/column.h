@@ -14,4 +14,7 @@
 const char *column_text(
     struct arena *a, struct db_stmt *s, int i, size_t *len, bool *failed);
 
+/* Append "key":"text", with a comma behind to b; nothing for null. */
+void column_put(struct buf *b, const char *key, struct db_stmt *s, int i);
+
 #endif /* !COLUMN_H */

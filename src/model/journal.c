@@ -6,6 +6,7 @@
 
 #include "cause.h"
 #include "clock.h"
+#include "column.h"
 #include "js.h"
 
 #define SWEEP_MAX 500
@@ -74,19 +75,6 @@ journal_add(struct db_conn *c, const char *kind, const char *subject,
 	return e;
 }
 
-static void
-put_text(struct buf *b, const char *key, struct db_stmt *s, int column)
-{
-	size_t len;
-	const char *p = db_text(s, column, &len);
-
-	if (p == NULL)
-		return;
-	buf_printf(b, "\"%s\":", key);
-	js_put_string(b, p, len);
-	buf_char(b, ',');
-}
-
 /* Keys in the order of the alphabet, as everywhere. */
 static void
 put_event(struct buf *b, struct db_stmt *s, bool who)
@@ -96,16 +84,16 @@ put_event(struct buf *b, struct db_stmt *s, bool who)
 
 	clock_text(db_int(s, 1), at);
 	buf_char(b, '{');
-	put_text(b, "agent", s, 5);
+	column_put(b, "agent", s, 5);
 	buf_printf(b, "\"at\":\"%s\",", at);
 	if (who)
-		put_text(b, "client", s, 6);
+		column_put(b, "client", s, 6);
 	if (data != NULL)
 		buf_printf(b, "\"data\":%s,", data);
-	put_text(b, "kind", s, 2);
+	column_put(b, "kind", s, 2);
 	buf_printf(b, "\"n\":%lld,", (long long)db_int(s, 0));
 	if (who)
-		put_text(b, "request_id", s, 7);
+		column_put(b, "request_id", s, 7);
 	buf_str(b, "\"subject\":");
 	js_put_string(b, db_text(s, 3, NULL), strlen(db_text(s, 3, NULL)));
 	buf_char(b, '}');

@@ -17,12 +17,15 @@ enum { SQL_ADD, SQL_READ, SQL_READ_ONE, SQL_SWEEP };
 	"SELECT n, at, kind, subject, data, agent, client, request_id "        \
 	"FROM journal "
 
+/* What clients there are, and what they may, is for those who manage them. */
+#define SHOWN "AND ($3 OR kind NOT LIKE 'client.%') "
+
 static const char *const sql[] = {
     [SQL_ADD] = "INSERT INTO journal (at, kind, subject, data, agent, client, "
 		"request_id) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    [SQL_READ] = COLUMNS "WHERE n > $1 ORDER BY n LIMIT $2",
-    [SQL_READ_ONE] = COLUMNS "WHERE subject = $3 AND n > $1 "
-			     "ORDER BY n LIMIT $2",
+    [SQL_READ] = COLUMNS "WHERE n > $1 " SHOWN "ORDER BY n LIMIT $2",
+    [SQL_READ_ONE] =
+	COLUMNS "WHERE subject = $4 AND n > $1 " SHOWN "ORDER BY n LIMIT $2",
     /* The numbers go on, so the newest row stays. */
     [SQL_SWEEP] = "DELETE FROM journal WHERE n IN (SELECT n FROM (SELECT n, at "
 		  "FROM journal ORDER BY n LIMIT $2) AS oldest WHERE at < $1) "
@@ -112,9 +115,10 @@ journal_read(struct svc *s, struct arena *a, const struct journal_query *q,
 	buf_init(&b, a, 4096);
 	buf_str(&b, "{\"events\":[");
 	e = q->subject != NULL
-		? db_query(c, &st, sql[SQL_READ_ONE], "iit", q->after, q->limit,
-		      q->subject)
-		: db_query(c, &st, sql[SQL_READ], "ii", q->after, q->limit);
+		? db_query(c, &st, sql[SQL_READ_ONE], "iiit", q->after,
+		      q->limit, (int64_t)q->who, q->subject)
+		: db_query(c, &st, sql[SQL_READ], "iii", q->after, q->limit,
+		      (int64_t)q->who);
 	for (; e == ERR_OK; e = db_next(st)) {
 		if (last != q->after)
 			buf_char(&b, ',');

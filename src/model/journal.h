@@ -27,7 +27,7 @@ struct journal_query {
 	int64_t after; /* what has a greater number */
 	const char *subject; /* NULL: of all */
 	int64_t limit;
-	bool who; /* with clients and request ids */
+	bool who; /* with clients and request ids, and what happened to clients */
 };
 
 /* {"events":[…],"last":N}: in the order of their numbers; last is the greatest of them, or

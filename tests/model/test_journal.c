@@ -147,7 +147,7 @@ Test(journal, has_what_clients_and_queues_are_given)
 	    restricted_add(&f.svc, "q", "c", true, &failure), RESTRICTED_OK);
 	cr_assert_eq(restricted_lift(&f.svc, "q", &failure), RESTRICTED_OK);
 	cr_assert_eq(client_remove(&f.svc, "c"), ERR_OK);
-	json = told((struct journal_query){0});
+	json = told((struct journal_query){.who = true});
 	cr_expect_not_null(
 	    strstr(json,
 		"{\"role\":\"manager\",\"max_priority\":\"{\\\"*\\\":1}\","
@@ -158,4 +158,10 @@ Test(journal, has_what_clients_and_queues_are_given)
 	cr_expect_not_null(strstr(json, "queue.released"));
 	cr_expect_not_null(strstr(json, "client.removed"));
 	cr_expect_null(strstr(json, "0123456789abcdef"));
+	/* Who does not manage clients is not told of them. */
+	json = told((struct journal_query){0});
+	cr_expect_null(strstr(json, "client.created"), "%s", json);
+	cr_expect_not_null(strstr(json, "queue.restricted"));
+	cr_expect_null(
+	    strstr(told((struct journal_query){.subject = "c"}), "kind"));
 }

@@ -76,6 +76,13 @@ within() {
 	done
 }
 
+# True where an instance of root runs as www-data: in a clone that only root may enter it
+# stays root's.
+low_user_reaches() {
+	setpriv --reuid=www-data --regid=www-data --clear-groups \
+		test -x "$BUILD/tf-job"
+}
+
 # start NAME OPTION...: an instance in $scratch/NAME; its address in url.
 start() {
 	start_name=$1

@@ -191,9 +191,7 @@ test_data_path() {
 	stop elsewhere
 	mkdir "$scratch/foreign"
 	chmod 555 "$scratch/foreign"
-	# For root that only holds where the low user can reach the programs.
-	if [ "$(id -u)" -eq 0 ] && setpriv --reuid=www-data --regid=www-data \
-		--clear-groups test -x "$BUILD/tf-job"; then
+	if [ "$(id -u)" -eq 0 ] && low_user_reaches; then
 		up unwritable --port 0 --set "DATA_PATH=$scratch/foreign"
 		like "a DATA_PATH that cannot be written is told at once" \
 			'*foreign is not writable*chown*' \

@@ -19,8 +19,6 @@
 #define QUEUES_BYTES 262144
 /* Lists of agents show the texts of thousands. */
 #define TEXT_MAX 4096
-/* Of a state, as far as it is compared. */
-#define STATE_MAX 128
 
 enum {
 	SQL_KNOWN,
@@ -291,34 +289,37 @@ put_log(struct db_conn *c, const struct putting *p)
 	return e;
 }
 
-/* What the agent said of itself before. */
+/* Whether the agent is known, and whether it is in the state that it tells. */
 static enum err
-former_state(struct db_conn *c, const struct putting *p, char out[STATE_MAX],
-    bool *known)
+look_for_state(
+    struct db_conn *c, const struct putting *p, bool *known, bool *same)
 {
+	const struct agent_text_value *t = &p->r->texts[AGENT_STATE];
 	struct db_stmt *s;
 	const char *state;
+	size_t len;
 	enum err e;
 
-	out[0] = '\0';
+	*same = false;
 	e = db_query(c, &s, sql[SQL_STATE], "t", p->name);
 	*known = e == ERR_OK;
 	if (e != ERR_OK)
 		return e == ERR_NOTFOUND ? ERR_OK : e;
-	if ((state = db_text(s, 0, NULL)) != NULL)
-		(void)snprintf(out, STATE_MAX, "%s", state);
+	state = db_text(s, 0, &len);
+	*same = t->p != NULL && state != NULL && len == t->len &&
+		memcmp(state, t->p, len) == 0;
 	db_end(s);
 	return ERR_OK;
 }
 
 /* The journal has the begin of an agent and each change of its state. */
 static enum err
-note_state(struct db_conn *c, struct putting *p, const char *was, bool known)
+note_state(struct db_conn *c, struct putting *p, bool known, bool same)
 {
 	const struct agent_text_value *t = &p->r->texts[AGENT_STATE];
-	const struct journal_item item = {"state", t->p, 0};
+	const struct journal_item item = {"state", t->p, 0, t->len};
 
-	if (known && (t->p == NULL || strncmp(was, t->p, STATE_MAX - 1) == 0))
+	if (known && (t->p == NULL || same))
 		return ERR_OK;
 	p->new_state = t->p != NULL;
 	return journal_add(c, known ? "agent.state" : "agent.created", p->name,
@@ -330,12 +331,11 @@ put_change(struct db_conn *c, void *arg)
 {
 	struct putting *p = arg;
 	const struct agent_text_value *t = p->r->texts;
-	char was[STATE_MAX];
-	bool known, change;
+	bool known, same, change;
 	enum err e;
 
 	if ((e = admit(c, p)) != ERR_OK ||
-	    (e = former_state(c, p, was, &known)) != ERR_OK ||
+	    (e = look_for_state(c, p, &known, &same)) != ERR_OK ||
 	    (e = queues_change(c, p, &change)) != ERR_OK)
 		return e;
 	e = db_exec(c, NULL, sql[SQL_PUT], "tsssssssi", p->name,
@@ -354,7 +354,7 @@ put_change(struct db_conn *c, void *arg)
 	if (e == ERR_NOTFOUND)
 		e = ERR_OK;
 	if (e == ERR_OK)
-		e = note_state(c, p, was, known);
+		e = note_state(c, p, known, same);
 	return e == ERR_OK ? put_log(c, p) : e;
 }
 

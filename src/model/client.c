@@ -249,10 +249,10 @@ note_change(struct db_conn *c, const struct putting *p)
 {
 	const struct client_change *ch = p->ch;
 	const struct journal_item set[] = {
-	    {"role", ch->role != 0 ? auth_role_name(ch->role) : NULL, 0},
-	    {"max_priority", ch->max_priority, 0},
-	    {"max_reservation_time", ch->max_reservation_time, 0},
-	    {"secret", ch->secret != NULL ? "new" : NULL, 0},
+	    {"role", ch->role != 0 ? auth_role_name(ch->role) : NULL, 0, 0},
+	    {"max_priority", ch->max_priority, 0, 0},
+	    {"max_reservation_time", ch->max_reservation_time, 0, 0},
+	    {"secret", ch->secret != NULL ? "new" : NULL, 0, 0},
 	};
 	struct journal_item items[sizeof(set) / sizeof(set[0])];
 	size_t i, n = 0;

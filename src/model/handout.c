@@ -214,7 +214,7 @@ note_offer(struct db_conn *c, const struct taking *t, const char *kind,
     int64_t attempt)
 {
 	const struct journal_item items[] = {
-	    {"agent", t->ask->agent, 0}, {"attempt", NULL, attempt}};
+	    {"agent", t->ask->agent, 0, 0}, {"attempt", NULL, attempt, 0}};
 
 	return journal_add(c, kind, t->out->id.text, items, 2);
 }
@@ -257,7 +257,7 @@ static enum err
 back(struct db_conn *c, int64_t seq, const struct id *id, int64_t publish_at,
     const char *why)
 {
-	const struct journal_item item = {"reason", why, 0};
+	const struct journal_item item = {"reason", why, 0, 0};
 	enum err e;
 
 	e = db_exec(c, NULL, sql[SQL_BACK], publish_at > 0 ? "ii" : "in", seq,
@@ -414,7 +414,7 @@ static enum err
 end_job(struct db_conn *c, const struct sweeping *w, const struct found *f,
     const char *query, const char *reason)
 {
-	const struct journal_item item = {"reason", reason, 0};
+	const struct journal_item item = {"reason", reason, 0, 0};
 	enum err e;
 
 	e = db_exec(c, NULL, query, "ii", f->seq, w->now);

@@ -38,7 +38,8 @@ struct handout_state {
 	bool known; /* there is such a job */
 	bool ended;
 	bool late; /* ended for want of a word, which still counts */
-	char state[64]; /* cut */
+	char state[64]; /* its begin */
+	size_t state_len; /* of all of it */
 };
 
 /*

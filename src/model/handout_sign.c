@@ -33,7 +33,7 @@ struct look {
 static enum err
 look(struct db_conn *c, const char *id, struct look *out)
 {
-	const char *poster = cause_now()->agent, *agent;
+	const char *poster = cause_now()->agent, *agent, *state;
 	struct db_stmt *s;
 	enum err e;
 
@@ -50,8 +50,11 @@ look(struct db_conn *c, const char *id, struct look *out)
 	out->returned = !db_is_null(s, 3);
 	out->state.ended = !db_is_null(s, 4);
 	out->state.late = db_int(s, 5) != 0;
-	(void)snprintf(out->state.state, sizeof(out->state.state), "%s",
-	    db_text(s, 6, NULL));
+	state = db_text(s, 6, &out->state.state_len);
+	memcpy(out->state.state, state,
+	    out->state.state_len < sizeof(out->state.state)
+		? out->state.state_len
+		: sizeof(out->state.state));
 	out->offered = !db_is_null(s, 7);
 	db_end(s);
 	return ERR_OK;
@@ -114,7 +117,7 @@ static enum err
 apart_change(struct db_conn *c, void *arg)
 {
 	const struct parting *p = arg;
-	const struct journal_item item = {"kept", p->apart->text, 0};
+	const struct journal_item item = {"kept", p->apart->text, 0, 0};
 	struct db_stmt *s;
 	enum err e;
 

@@ -180,8 +180,8 @@ submit_change(struct db_conn *c, void *arg)
 {
 	struct submission *sub = arg;
 	const struct journal_item items[] = {
-	    {"queue", sub->job->queue, 0},
-	    {"priority", NULL, sub->job->priority},
+	    {"queue", sub->job->queue, 0, 0},
+	    {"priority", NULL, sub->job->priority, 0},
 	};
 	enum err e;
 

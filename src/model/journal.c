@@ -38,6 +38,18 @@ or_null(const char *s)
 	return s != NULL && s[0] != '\0' ? s : NULL;
 }
 
+/* What others post may be of any length; it is cut between two characters. */
+static void
+put_cut(struct buf *b, const char *text, size_t len)
+{
+	if (len > JOURNAL_TEXT_MAX) {
+		len = JOURNAL_TEXT_MAX;
+		while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+			len--;
+	}
+	js_put_string(b, text, len);
+}
+
 /* The items as an object in b. */
 static void
 put_items(struct buf *b, const struct journal_item *items, size_t n)
@@ -47,7 +59,9 @@ put_items(struct buf *b, const struct journal_item *items, size_t n)
 	for (i = 0; i < n; i++) {
 		buf_printf(b, "%c\"%s\":", i == 0 ? '{' : ',', items[i].name);
 		if (items[i].text != NULL)
-			js_put_string(b, items[i].text, strlen(items[i].text));
+			put_cut(b, items[i].text,
+			    items[i].len > 0 ? items[i].len
+					     : strlen(items[i].text));
 		else
 			buf_printf(b, "%lld", (long long)items[i].number);
 	}

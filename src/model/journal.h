@@ -13,9 +13,13 @@
 /* More of what happened. */
 struct journal_item {
 	const char *name;
-	const char *text; /* NULL: the number */
+	const char *
+	    text; /* NULL: the number; of more than JOURNAL_TEXT_MAX bytes the begin */
 	int64_t number;
+	size_t len; /* of text; 0: it ends with its NUL */
 };
+
+#define JOURNAL_TEXT_MAX ((size_t)4096)
 
 /* Note, in a change, what happened to subject (a job's id, the name of an agent or a queue, a
  * client's id), on behalf of cause_now(). */
@@ -27,7 +31,8 @@ struct journal_query {
 	int64_t after; /* what has a greater number */
 	const char *subject; /* NULL: of all */
 	int64_t limit;
-	bool who; /* with clients and request ids, and what happened to clients */
+	bool
+	    who; /* with clients and request ids, and what happened to clients */
 };
 
 /* {"events":[…],"last":N}: in the order of their numbers; last is the greatest of them, or

@@ -109,7 +109,7 @@ static enum err
 add_change(struct db_conn *c, void *arg)
 {
 	struct adding *x = arg;
-	const struct journal_item owner = {"client", x->client, 0};
+	const struct journal_item owner = {"client", x->client, 0, 0};
 	enum err e;
 
 	if ((e = judge(c, x)) != ERR_OK)

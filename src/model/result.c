@@ -156,27 +156,42 @@ result_target(struct svc *s, const struct id *id, enum result_target *out)
 }
 
 static bool
-is_final(const char *state)
+is_word(const char *word, const char *state, size_t len)
 {
-	return strcmp(state, JOB_CANCELLED) == 0 ||
-	       strcmp(state, JOB_COMPLETE) == 0 ||
-	       strcmp(state, "completed") == 0;
+	return strlen(word) == len && memcmp(word, state, len) == 0;
+}
+
+static bool
+is_final(const char *state, size_t len)
+{
+	return is_word(JOB_CANCELLED, state, len) ||
+	       is_word(JOB_COMPLETE, state, len) ||
+	       is_word("completed", state, len);
+}
+
+/* As far as the former state is known, which is longer than all that are usual. */
+static bool
+is_former(const struct handout_state *was, const char *state, size_t len)
+{
+	return was->state_len == len &&
+	       memcmp(was->state, state,
+		   len < sizeof(was->state) ? len : sizeof(was->state)) == 0;
 }
 
 /* What became of a state that was posted. */
 static enum err
 note_state(struct db_conn *c, const char *id, const struct handout_state *was,
-    const char *state)
+    const char *state, size_t len)
 {
-	const struct journal_item item = {"state", state, 0};
+	const struct journal_item item = {"state", state, 0, len};
 	const char *kind = "job.state";
 
-	if (strcmp(was->state, state) == 0 && !was->ended)
+	if (is_former(was, state, len) && !was->ended)
 		return ERR_OK;
-	if (strcmp(state, JOB_WAITING) == 0 ||
-	    (was->ended && !(was->late && is_final(state))))
+	if (is_word(JOB_WAITING, state, len) ||
+	    (was->ended && !(was->late && is_final(state, len))))
 		kind = "job.ignored";
-	else if (is_final(state))
+	else if (is_final(state, len))
 		kind = "job.ended";
 	return journal_add(c, kind, id, &item, 1);
 }
@@ -203,7 +218,7 @@ report_change(struct db_conn *c, void *arg)
 	    x->now);
 	if (e != ERR_OK || r->state == NULL || !before.known)
 		return e;
-	return note_state(c, x->id->text, &before, r->state);
+	return note_state(c, x->id->text, &before, r->state, r->state_len);
 }
 
 enum err

@@ -277,7 +277,7 @@ static enum err
 give_up_change(struct db_conn *c, void *arg)
 {
 	const struct journal_item reason = {
-	    "reason", "its attachments never came", 0};
+	    "reason", "its attachments never came", 0, 0};
 	struct giving_up *g = arg;
 	struct id ids[BATCH];
 	struct db_stmt *st;

@@ -36,7 +36,8 @@ TestSuite(journal, .init = setup, .fini = teardown);
 static enum err
 add(struct db_conn *c, void *arg)
 {
-	const struct journal_item items[] = {{"t", "a\"b", 0}, {"n", NULL, -5}};
+	const struct journal_item items[] = {
+	    {"t", "a\"b", 0, 0}, {"n", NULL, -5, 0}};
 
 	return journal_add(c, "x.y", arg, items, 2);
 }
@@ -164,4 +165,22 @@ Test(journal, has_what_clients_and_queues_are_given)
 	cr_expect_not_null(strstr(json, "queue.restricted"));
 	cr_expect_null(
 	    strstr(told((struct journal_query){.subject = "c"}), "kind"));
+}
+
+Test(journal, cuts_what_is_too_long_between_two_characters)
+{
+	static char state[2 * 4096 + 1];
+	struct agent_report r = {.n_log = 0};
+	struct journal_query q = {.subject = "g"};
+	size_t i;
+
+	state[0] = 'x';
+	for (i = 1; i + 1 < sizeof(state); i += 2)
+		memcpy(state + i, "\xc3\xa9", 2);
+	r.texts[AGENT_STATE].p = state;
+	r.texts[AGENT_STATE].len = sizeof(state);
+	cr_assert_eq(agent_put(&f.svc, "g", &r), ERR_OK);
+	cr_expect_null(strstr(told(q), state));
+	state[4095] = '\0';
+	cr_expect_not_null(strstr(told(q), state));
 }

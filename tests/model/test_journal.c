@@ -169,16 +169,16 @@ Test(journal, has_what_clients_and_queues_are_given)
 
 Test(journal, cuts_what_is_too_long_between_two_characters)
 {
-	static char state[2 * 4096 + 1];
+	static char state[2 * 4096 + 2];
 	struct agent_report r = {.n_log = 0};
 	struct journal_query q = {.subject = "g"};
 	size_t i;
 
 	state[0] = 'x';
-	for (i = 1; i + 1 < sizeof(state); i += 2)
+	for (i = 1; i + 2 < sizeof(state); i += 2)
 		memcpy(state + i, "\xc3\xa9", 2);
 	r.texts[AGENT_STATE].p = state;
-	r.texts[AGENT_STATE].len = sizeof(state);
+	r.texts[AGENT_STATE].len = sizeof(state) - 1;
 	cr_assert_eq(agent_put(&f.svc, "g", &r), ERR_OK);
 	cr_expect_null(strstr(told(q), state));
 	state[4095] = '\0';

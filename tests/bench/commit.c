@@ -1,6 +1,7 @@
 /*
- * The limit of a submission: SQLite alone, one durable commit for each row of
- * the table job.  Also looks into a store for tests/bench/run.
+ * The limits of a submission and of a hand-out: SQLite alone, one durable commit for
+ * each row of the table job, or for each job taken.  Also fills a store that no
+ * responder has open, and looks into one, for tests/bench/run.
  */
 
 #include <sqlite3.h>
@@ -12,6 +13,8 @@
 #include <time.h>
 
 #define SCHEMA_MAX 65536
+/* How many queues an agent asks for. */
+#define ASKED 20
 
 static sqlite3 *db;
 
@@ -123,6 +126,106 @@ run(const char *schema, const char *body, double seconds)
 	(void)printf("%.1f\n", (double)n / (end - start));
 }
 
+/* Jobs that wait, in turn on so many queues, as their submission leaves them. */
+static void
+fill(long jobs, long queues, const char *body)
+{
+	sqlite3_stmt *st =
+	    prepare("INSERT INTO job (id, queue, priority, state, seed, ready, "
+		    "body, created_at, result_file) "
+		    "VALUES (?1, ?4, 0, 'waiting', 1, 1, ?2, ?3, 0)");
+	char queue[32];
+	long i;
+
+	script("PRAGMA synchronous=FULL; BEGIN IMMEDIATE");
+	for (i = 0; i < jobs; i++) {
+		(void)snprintf(queue, sizeof(queue), "q%ld", i % queues);
+		if (sqlite3_bind_text(st, 4, queue, -1, SQLITE_TRANSIENT) !=
+		    SQLITE_OK)
+			fail("bind");
+		insert(st, body);
+	}
+	(void)sqlite3_finalize(st);
+	script("INSERT OR IGNORE INTO queue (name, created_at) "
+	       "SELECT DISTINCT queue, 0 FROM job; "
+	       "COMMIT; PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+/* The oldest job of the best of some queues, as an agent is given it; 0: none. */
+static sqlite3_int64
+best_of(sqlite3_stmt *best, long queues)
+{
+	sqlite3_int64 seq, found = 0;
+	int priority, found_priority = 0, i;
+	char queue[32];
+
+	for (i = 0; i < ASKED; i++) {
+		(void)snprintf(queue, sizeof(queue), "q%ld", random() % queues);
+		if (sqlite3_bind_text(best, 1, queue, -1, SQLITE_TRANSIENT) !=
+		    SQLITE_OK)
+			fail("bind");
+		if (sqlite3_step(best) == SQLITE_ROW) {
+			seq = sqlite3_column_int64(best, 0);
+			priority = sqlite3_column_int(best, 1);
+			if (found == 0 || priority > found_priority ||
+			    (priority == found_priority && seq < found)) {
+				found = seq;
+				found_priority = priority;
+			}
+		}
+		(void)sqlite3_reset(best);
+	}
+	return found;
+}
+
+/* Take jobs one after the other. */
+static void
+take(long queues, double seconds)
+{
+	sqlite3_stmt *best, *set;
+	double start, end;
+	sqlite3_int64 seq;
+	long n = 0;
+
+	script("PRAGMA synchronous=FULL");
+	best = prepare(
+	    "SELECT seq, priority FROM job WHERE state = 'waiting' "
+	    "AND ready = 1 AND queue = ?1 ORDER BY priority DESC, seq LIMIT 1");
+	set = prepare("UPDATE job SET state = 'running', agent = 'limit', "
+		      "started_at = ?2 WHERE seq = ?1 AND state = 'waiting' "
+		      "RETURNING id, body");
+	start = now();
+	while ((end = now()) < start + seconds) {
+		script("BEGIN IMMEDIATE");
+		seq = best_of(best, queues);
+		if (sqlite3_bind_int64(set, 1, seq) != SQLITE_OK ||
+		    sqlite3_bind_int64(set, 2,
+			(sqlite3_int64)time(NULL) * 1000) != SQLITE_OK ||
+		    sqlite3_step(set) != SQLITE_ROW ||
+		    sqlite3_reset(set) != SQLITE_OK)
+			fail("no job is left");
+		script("COMMIT");
+		n++;
+	}
+	(void)sqlite3_finalize(best);
+	(void)sqlite3_finalize(set);
+	(void)printf("%.1f\n", (double)n / (end - start));
+}
+
+/* The jobs that have been taken, each of which must have an agent of its own. */
+static void
+taken(void)
+{
+	sqlite3_stmt *st = prepare("SELECT count(*), count(DISTINCT agent) "
+				   "FROM job WHERE state <> 'waiting'");
+
+	if (sqlite3_step(st) != SQLITE_ROW)
+		fail("count");
+	(void)printf("%lld %lld\n", (long long)sqlite3_column_int64(st, 0),
+	    (long long)sqlite3_column_int64(st, 1));
+	(void)sqlite3_finalize(st);
+}
+
 /* The jobs of a store, and those of them that are not published. */
 static void
 count(void)
@@ -174,10 +277,21 @@ main(int argc, char **argv)
 	} else if (argc == 3 && strcmp(argv[1], "body") == 0) {
 		open_store(argv[2]);
 		show_body();
+	} else if (argc == 3 && strcmp(argv[1], "taken") == 0) {
+		open_store(argv[2]);
+		taken();
+	} else if (argc == 6 && strcmp(argv[1], "fill") == 0) {
+		open_store(argv[2]);
+		fill(atol(argv[3]), atol(argv[4]), argv[5]);
+	} else if (argc == 5 && strcmp(argv[1], "take") == 0) {
+		open_store(argv[2]);
+		take(atol(argv[3]), atof(argv[4]));
 	} else {
 		(void)fprintf(stderr,
 		    "usage: commit run FILE SCHEMA BODY SECONDS\n"
-		    "       commit count|body STORE\n");
+		    "       commit count|body|taken STORE\n"
+		    "       commit fill STORE JOBS QUEUES BODY\n"
+		    "       commit take STORE QUEUES SECONDS\n");
 		return 2;
 	}
 	(void)sqlite3_close(db);

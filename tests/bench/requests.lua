@@ -40,6 +40,39 @@ kinds.job = function(body)
 	return function() return post end
 end
 
+-- A poll for 20 of so many queues, by an agent who has no job yet.
+local function poll(queues, run, n)
+	local asked = {}
+	for i = 1, 20 do
+		asked[i] = "queue=q" .. math.random(0, queues - 1)
+	end
+	return wrk.format("GET", string.format("/v1/job?agent=a%s-%d-%d&%s",
+	    run, number, n, table.concat(asked, "&")))
+end
+
+-- take QUEUES RUN
+kinds.take = function(queues, run)
+	local n = 0
+	math.randomseed(os.time() + number)
+	return function()
+		n = n + 1
+		return poll(tonumber(queues), run, n)
+	end
+end
+
+-- turnover QUEUES RUN: for each job that is taken one is posted.
+kinds.turnover = function(queues, run)
+	local n = 0
+	math.randomseed(os.time() + number)
+	return function()
+		n = n + 1
+		if n % 2 == 0 then return poll(tonumber(queues), run, n) end
+		return wrk.format("POST", "/v1/job", json, string.format(
+		    '{ "job_queue": "q%d", "option":"foo" }',
+		    math.random(0, queues - 1)))
+	end
+end
+
 -- result RUN BODY: each to an id of its own.
 kinds.result = function(run, body)
 	local n = -1

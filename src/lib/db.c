@@ -12,8 +12,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -36,10 +38,10 @@ struct change {
 	db_change fn;
 	void *arg;
 	enum err result;
-	enum change_state state;
+	_Atomic enum change_state state;
 	const struct cause *cause; /* of who waits; NULL: the server */
 	bool later; /* on the heap; nobody waits */
-	pthread_cond_t done;
+	sem_t done; /* its thread need not come by the mutex again */
 };
 
 struct list {
@@ -178,21 +180,19 @@ fail_group(struct list *group, enum err e)
 		ch->result = e;
 }
 
-/* Tell the waiting workers; free what nobody waits for. */
+/* Tell the waiting workers, whose changes are gone from then on. */
 static void
-finish_group(struct db *d, struct list *group)
+finish_group(struct list *group)
 {
 	struct change *ch, *next;
 
-	(void)pthread_mutex_lock(&d->mutex);
 	for (ch = group->first; ch != NULL; ch = next) {
 		next = ch->next;
 		if (ch->later)
 			continue;
 		ch->state = CHANGE_DONE;
-		(void)pthread_cond_signal(&ch->done);
+		(void)sem_post(&ch->done);
 	}
-	(void)pthread_mutex_unlock(&d->mutex);
 }
 
 static void
@@ -275,7 +275,7 @@ writer_main(void *arg)
 			fail_group(&group, e);
 		else if (group.first != NULL)
 			run_group(c, &group);
-		finish_group(d, &group);
+		finish_group(&group);
 		free_later(later);
 		if (e == ERR_OK) {
 			d->driver->tidy(c);
@@ -284,36 +284,55 @@ writer_main(void *arg)
 	}
 }
 
+/* Whether it did not begin in time, and then never will. */
+static bool
+withdraw(struct db *d, struct change *ch)
+{
+	bool waits;
+
+	(void)pthread_mutex_lock(&d->mutex);
+	waits = ch->state == CHANGE_WAITS;
+	if (waits)
+		list_remove(&d->waiting, ch);
+	(void)pthread_mutex_unlock(&d->mutex);
+	return waits;
+}
+
+/* Once a change runs its outcome counts, however long it takes. */
+static enum err
+wait_done(struct db *d, struct change *ch)
+{
+	struct timespec until;
+	int rc;
+
+	deadline(&until, d->wait_ms);
+	while ((rc = sem_clockwait(&ch->done, CLOCK_MONOTONIC, &until)) == -1 &&
+	       errno == EINTR)
+		continue;
+	if (rc == -1 && withdraw(d, ch))
+		return ERR_BUSY;
+	while (rc == -1)
+		rc = sem_wait(&ch->done);
+	assert(ch->state == CHANGE_DONE);
+	return ch->result;
+}
+
 enum err
 db_write(struct db *d, db_change fn, void *arg)
 {
 	struct change ch = {
 	    .fn = fn, .arg = arg, .state = CHANGE_WAITS, .cause = cause_now()};
-	struct timespec until;
-	int timeout = 0;
+	enum err e;
 
 	gate_leave();
-	cond_init(&ch.done);
-	deadline(&until, d->wait_ms);
+	(void)sem_init(&ch.done, 0, 0);
 	(void)pthread_mutex_lock(&d->mutex);
 	list_append(&d->waiting, &ch);
-	(void)pthread_cond_signal(&d->work);
-	while (ch.state != CHANGE_DONE) {
-		if (ch.state == CHANGE_WAITS && timeout == ETIMEDOUT) {
-			list_remove(&d->waiting, &ch);
-			ch.result = ERR_BUSY;
-			break;
-		}
-		/* Once it runs its outcome counts, however long it takes. */
-		if (ch.state == CHANGE_RUNS)
-			(void)pthread_cond_wait(&ch.done, &d->mutex);
-		else
-			timeout =
-			    pthread_cond_timedwait(&ch.done, &d->mutex, &until);
-	}
 	(void)pthread_mutex_unlock(&d->mutex);
-	(void)pthread_cond_destroy(&ch.done);
-	return ch.result;
+	(void)pthread_cond_signal(&d->work);
+	e = wait_done(d, &ch);
+	(void)sem_destroy(&ch.done);
+	return e;
 }
 
 bool

@@ -56,7 +56,7 @@ main(int argc, char **argv)
 	    .name = "tf-dispatch",
 	    .routes = &dispatch_routes,
 	    .workers = 32,
-	    .needs = SVC_DB | SVC_SEAL,
+	    .needs = SVC_DB | SVC_BLOB | SVC_SEAL | SVC_SEEN,
 	    .schema = &model_schema,
 	    .misfit = hold_misfit,
 	    .prepare = prepare,

@@ -11,7 +11,7 @@ main(int argc, char **argv)
 	    .name = "tf-event",
 	    .routes = &event_routes,
 	    .workers = 32,
-	    .needs = SVC_DB,
+	    .needs = SVC_DB | SVC_SEEN,
 	    .schema = &model_schema,
 	};
 

@@ -18,7 +18,7 @@ main(int argc, char **argv)
 	    .name = "tf-file",
 	    .routes = &file_routes,
 	    .workers = 64,
-	    .needs = SVC_DB | SVC_BLOB,
+	    .needs = SVC_DB | SVC_BLOB | SVC_SEEN,
 	    .schema = &model_schema,
 	    .background = background,
 	};

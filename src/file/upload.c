@@ -16,6 +16,8 @@
 static atomic_uint uploads;
 
 struct upload {
+	const struct worker *w;
+	const struct req *r;
 	struct multipart *form;
 	struct blob_file *file;
 	int64_t max; /* bytes of the file; 0: any */
@@ -36,7 +38,10 @@ take_file(void *arg, const char *p, size_t n)
 static enum err
 take_body(void *arg, const char *p, size_t n)
 {
-	return multipart_feed(((struct upload *)arg)->form, p, n);
+	struct upload *u = arg;
+
+	route_note_word(u->w, u->r);
+	return multipart_feed(u->form, p, n);
 }
 
 static enum err
@@ -58,7 +63,7 @@ receive(struct worker *w, struct req *r, struct upload *u)
 bool
 upload_receive(struct worker *w, struct req *r, struct blob_file **out)
 {
-	struct upload u = {.file = NULL};
+	struct upload u = {.w = w, .r = r};
 	enum err e = ERR_BUSY;
 
 	/* Slow ones leave threads for the rest. */

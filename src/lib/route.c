@@ -209,6 +209,20 @@ tell_cause(struct req *r)
 	cause_set(&r->cause);
 }
 
+void
+route_note_word(const struct worker *w, const struct req *r)
+{
+	struct seen *s = w != NULL ? w->svc->seen : NULL;
+	const char *agent = r->cause.agent;
+
+	if (s == NULL)
+		return;
+	if (agent != NULL && agent[0] != '\0')
+		seen_touch(s, SEEN_AGENT, agent, clock_now_ms());
+	else if (r->method == METHOD_POST && r->id.text[0] != '\0')
+		seen_touch(s, SEEN_JOB, r->id.text, clock_now_ms());
+}
+
 static bool
 may_pass(struct req *r, unsigned anonymous, const struct worker *w,
     struct auth_denial *denial)
@@ -260,7 +274,9 @@ route_run(const struct route_table *t, const struct conf *c, unsigned anonymous,
 	if ((e = read_body(r, c)) != ERR_OK)
 		return reply_err(r, e);
 	tell_cause(r);
+	route_note_word(w, r);
 	(void)m.row->handler(w, r);
+	route_note_word(w, r);
 	cause_set(NULL);
 	return r->status;
 }

@@ -59,6 +59,12 @@ int route_run(const struct route_table *t, const struct conf *c,
 int route_refuse(struct req *r, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* r is a word of its agent: of the one whose name it carries, else, if it posts about a
+ * job, of the one that has that job.  It is noted where somebody waits for it (see
+ * seen_keep()).  route_run() does so before and after the handler; one that takes long
+ * does it in between. */
+void route_note_word(const struct worker *w, const struct req *r);
+
 /* The canonical job id in r->id; false after the 400 that the row wants has
  * been sent. */
 bool route_id(struct req *r);

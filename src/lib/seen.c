@@ -254,25 +254,55 @@ find(const struct seen *s, uint64_t hash, int64_t now_ms, struct slot **room)
 	return NULL;
 }
 
-void
-seen_note(struct seen *s, enum seen_kind kind, const char *name, int64_t now_ms)
+/* The slot of the name, which is given one if it has none. */
+static struct slot *
+place(struct seen *s, enum seen_kind kind, const char *name, int64_t now_ms)
 {
-	struct slot *room = NULL, *slot;
-	uint64_t hash;
-	int64_t at;
+	uint64_t hash = hash_of(s, kind, name);
+	struct slot *room = NULL, *slot = find(s, hash, now_ms, &room);
 
-	if (s == NULL)
-		return;
-	hash = hash_of(s, kind, name);
-	slot = find(s, hash, now_ms, &room);
 	if (slot == NULL) {
 		slot = room;
 		atomic_store(&slot->at, 0);
 		atomic_store(&slot->hash, hash);
 	}
-	at = atomic_load(&slot->at);
+	return slot;
+}
+
+static void
+set(struct slot *slot, int64_t now_ms)
+{
+	int64_t at = atomic_load(&slot->at);
+
 	if (at < now_ms || !is_time(at, now_ms))
 		atomic_store(&slot->at, now_ms);
+}
+
+void
+seen_note(struct seen *s, enum seen_kind kind, const char *name, int64_t now_ms)
+{
+	if (s != NULL)
+		set(place(s, kind, name, now_ms), now_ms);
+}
+
+void
+seen_touch(
+    struct seen *s, enum seen_kind kind, const char *name, int64_t now_ms)
+{
+	struct slot *room, *slot;
+
+	if (s == NULL)
+		return;
+	slot = find(s, hash_of(s, kind, name), now_ms, &room);
+	if (slot != NULL)
+		set(slot, now_ms);
+}
+
+void
+seen_keep(struct seen *s, enum seen_kind kind, const char *name, int64_t now_ms)
+{
+	if (s != NULL)
+		(void)place(s, kind, name, now_ms);
 }
 
 int64_t

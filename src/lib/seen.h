@@ -6,7 +6,7 @@
 #include "err.h"
 
 /*
- * When agents and queues were last heard of: times in a file that all processes map,
+ * When agents, queues and jobs were last heard of: times in a file that processes map,
  * so that a sign of life costs no write to the store.  It is a hint.  What it has
  * lost (a damaged file, a crowded table, a power cut) the store knows from not long
  * ago, because the times are written down there now and then.
@@ -14,7 +14,7 @@
 
 struct seen;
 
-enum seen_kind { SEEN_AGENT, SEEN_QUEUE };
+enum seen_kind { SEEN_AGENT, SEEN_QUEUE, SEEN_JOB };
 
 /*
  * Map the file at path, of room for n names; a file that is missing, damaged or of
@@ -29,6 +29,15 @@ void seen_close(struct seen *s);
 /* The name was heard of at now_ms; an earlier time changes nothing, but one that
  * lies ahead is replaced. */
 void seen_note(
+    struct seen *s, enum seen_kind kind, const char *name, int64_t now_ms);
+
+/* The same of a name that has a place already, by seen_note() or seen_keep(); of others
+ * nothing is noted, so that whoever makes names up takes nobody's place. */
+void seen_touch(
+    struct seen *s, enum seen_kind kind, const char *name, int64_t now_ms);
+
+/* Give the name a place if it has none; it was not heard of by that. */
+void seen_keep(
     struct seen *s, enum seen_kind kind, const char *name, int64_t now_ms);
 
 /* Clocks of threads and processes may differ by so much. */

@@ -12,7 +12,7 @@ main(int argc, char **argv)
 	    .name = "tf-result",
 	    .routes = &result_routes,
 	    .workers = RESULT_WORKERS,
-	    .needs = SVC_DB | SVC_BLOB,
+	    .needs = SVC_DB | SVC_BLOB | SVC_SEEN,
 	    .schema = &model_schema,
 	};
 

@@ -1,9 +1,11 @@
 /* Rows: what is enforced before a handler runs. */
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "call.h"
+#include "clock.h"
 #include "fixture.h"
 
 #define ALL (ROLE_CONTRIBUTOR | ROLE_AGENT)
@@ -288,4 +290,51 @@ Test(route, words_a_body_that_is_no_object_as_today)
 	cr_expect_str_eq(c.text,
 	    "{\"detail\":{\"json\":{\"_schema\":[\"Invalid input type.\"]}},"
 	    "\"message\":\"Validation error\"}\n");
+}
+
+#define JOB "0b69ccd9-f7b0-4a64-9d0a-31a8df0b4bd7"
+
+Test(route, notes_each_request_as_a_word_of_its_agent_or_of_its_jobs)
+{
+	static const struct {
+		const char *method, *target, *cookie;
+		bool agent, job; /* is heard */
+	} asks[] = {
+	    {"GET", "/v1/x/" JOB, "agent_name=a", true, false},
+	    {"POST", "/v1/x", "agent_name=a", true, false},
+	    {"POST", "/v1/x/" JOB "/t", "agent_name=a", true, false},
+	    {"POST", "/v1/x/" JOB "/t", "agent_name=b", false, false},
+	    {"POST", "/v1/x/" JOB "/t", NULL, false, true},
+	    {"GET", "/v1/x/" JOB, NULL, false, false},
+	};
+	struct svc svc = {.conf = conf};
+	struct worker w = {.svc = &svc};
+	char dir[64], path[128];
+	int64_t at = INT64_C(1800000000000);
+	size_t i;
+
+	fixture_mkdir(dir);
+	(void)snprintf(path, sizeof(path), "%s/seen", dir);
+	cr_assert_eq(seen_open(&svc.seen, path, 10), ERR_OK);
+	seen_keep(svc.seen, SEEN_AGENT, "a", at);
+	seen_keep(svc.seen, SEEN_JOB, JOB, at);
+	for (i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
+		clock_set_for_test(at += 1000);
+		call_free(&c);
+		c = (struct call){.method = asks[i].method,
+		    .target = asks[i].target,
+		    .cookie = asks[i].cookie};
+		call_run(&c, &table, conf, ALL, &w);
+		cr_expect_eq(c.status, 200);
+		cr_expect_eq(
+		    seen_last(svc.seen, SEEN_AGENT, "a", at) == at,
+		    asks[i].agent, "%zu", i);
+		cr_expect_eq(seen_last(svc.seen, SEEN_JOB, JOB, at) == at,
+		    asks[i].job, "%zu", i);
+		/* Who comes for the first time here takes nobody's place. */
+		cr_expect_eq(seen_last(svc.seen, SEEN_AGENT, "b", at), 0);
+	}
+	clock_set_for_test(0);
+	seen_close(svc.seen);
+	fixture_rmdir(dir);
 }

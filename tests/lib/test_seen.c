@@ -44,6 +44,21 @@ Test(seen, remembers_the_latest_time_of_each_name)
 	cr_expect_eq(seen_last(s, SEEN_AGENT, "b", NOW), 0);
 }
 
+Test(seen, touches_only_what_has_a_place)
+{
+	seen_touch(s, SEEN_JOB, "a", 1000);
+	cr_expect_eq(seen_last(s, SEEN_JOB, "a", NOW), 0);
+	seen_keep(s, SEEN_JOB, "a", NOW);
+	cr_expect_eq(seen_last(s, SEEN_JOB, "a", NOW), 0);
+	seen_touch(s, SEEN_JOB, "a", 1000);
+	seen_touch(s, SEEN_JOB, "a", 900);
+	cr_expect_eq(seen_last(s, SEEN_JOB, "a", NOW), 1000);
+	seen_keep(s, SEEN_JOB, "a", NOW);
+	cr_expect_eq(seen_last(s, SEEN_JOB, "a", NOW), 1000);
+	seen_touch(NULL, SEEN_JOB, "a", NOW);
+	seen_keep(NULL, SEEN_JOB, "a", NOW);
+}
+
 Test(seen, is_one_for_all_who_map_it)
 {
 	struct seen *other;

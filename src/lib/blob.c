@@ -465,6 +465,26 @@ blob_end(struct blob_file *f)
 	free(f);
 }
 
+enum err
+blob_link(struct blob *b, const struct id *from, const struct id *to,
+    enum blob_name name)
+{
+	char old[PATH_LEN], new[PATH_LEN];
+	enum err e;
+
+	if (!blob_has(b, from, name))
+		return ERR_NOTFOUND;
+	path_of(from, name, old);
+	path_of(to, name, new);
+	if (make_job_dir(b, to) == 0 &&
+	    linkat(b->jobs, old, b->jobs, new, 0) == 0 &&
+	    sync_names(b, to) == 0)
+		return ERR_OK;
+	e = disk_err();
+	log_errno("%s of %s: link", names[name], to->text);
+	return e;
+}
+
 bool
 blob_has(struct blob *b, const struct id *id, enum blob_name name)
 {

@@ -60,6 +60,12 @@ enum err blob_publish(struct blob_file *f, const struct id *id,
     enum blob_name name) __attribute__((warn_unused_result));
 void blob_end(struct blob_file *f);
 
+/* Give the file of one job to another as well, durably: one file under two names, which
+ * takes no room and outlives the removal of either.  The other must have none of that name.
+ * ERR_NOTFOUND: there is none to give; ERR_FULL, ERR_IO (logged). */
+enum err blob_link(struct blob *b, const struct id *from, const struct id *to,
+    enum blob_name name) __attribute__((warn_unused_result));
+
 /* Whether there is such a file. */
 bool blob_has(struct blob *b, const struct id *id, enum blob_name name);
 

@@ -153,6 +153,27 @@ Test(blob, removes_a_file_and_does_not_mind_none)
 	cr_expect_eq(blob_remove(blob, &id, BLOB_RESULT), ERR_OK);
 }
 
+Test(blob, gives_a_file_to_another_job_and_survives_the_first)
+{
+	struct id other;
+	const char *buf;
+	size_t len;
+
+	id_make(&other);
+	cr_expect_eq(
+	    blob_link(blob, &id, &other, BLOB_ATTACHMENTS), ERR_NOTFOUND);
+	cr_assert_eq(blob_put(blob, &id, BLOB_ATTACHMENTS, "tar", 3), ERR_OK);
+	cr_assert_eq(blob_link(blob, &id, &other, BLOB_ATTACHMENTS), ERR_OK);
+	/* A new file in the place of the first is no news of the second. */
+	cr_assert_eq(blob_put(blob, &id, BLOB_ATTACHMENTS, "new", 3), ERR_OK);
+	cr_assert_eq(blob_remove(blob, &id, BLOB_ATTACHMENTS), ERR_OK);
+	cr_assert_eq(
+	    blob_get(blob, &other, BLOB_ATTACHMENTS, arena, 10, &buf, &len),
+	    ERR_OK);
+	cr_expect_eq(len, 3);
+	cr_expect_str_eq(buf, "tar");
+}
+
 Test(blob, sweeps_what_the_dead_left_and_not_what_the_living_write)
 {
 	struct blob *second;

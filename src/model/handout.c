@@ -453,15 +453,16 @@ anything_due(const struct sweeping *w)
 {
 	struct db_conn *c = db_read(w->s->db);
 	struct found jobs[SWEEP_MAX];
-	size_t n = 0, m = 0;
+	size_t n = 0, m = 0, k = 0;
 	bool good;
 
-	good =
-	    find(c, sql[SQL_OLD_OFFERS], offers_before(w), jobs, &n) ==
-		ERR_OK &&
-	    find(c, sql[SQL_RETURNERS], returns_before(w), jobs, &m) == ERR_OK;
+	good = find(c, sql[SQL_OLD_OFFERS], offers_before(w), jobs, &n) ==
+		   ERR_OK &&
+	       find(c, sql[SQL_RETURNERS], returns_before(w), jobs, &m) ==
+		   ERR_OK &&
+	       find(c, sql[SQL_OVERDUE], w->now, jobs, &k) == ERR_OK;
 	db_read_end(w->s->db, c);
-	return good && n + m > 0;
+	return good && n + m + k > 0;
 }
 
 enum err

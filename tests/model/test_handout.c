@@ -364,3 +364,20 @@ Test(handout, cancels_for_good_what_the_server_had_ended)
 	cr_assert_eq(reports(id, "a", "complete"), ERR_OK);
 	expect_state(id, "cancelled");
 }
+
+Test(handout, ends_what_nobody_took_in_time_though_nothing_else_is_due)
+{
+	struct id id;
+
+	cr_assert_eq(fixture_submit(
+			 &f, "{\"job_queue\":\"q\",\"queue_timeout\":60}", &id),
+	    JOB_OK);
+	clock_set_for_test(NOW + 60 * 1000 - 1);
+	sweep();
+	expect_state(id, "waiting");
+	clock_set_for_test(NOW + 60 * 1000);
+	sweep();
+	expect_state(id, "cancelled");
+	expect_event(id, "no agent took it within queue_timeout");
+	expect_nothing("q", "a");
+}

@@ -1,17 +1,21 @@
 /* tf-dispatch: GET /v1/job. */
 
 #include "app.h"
+#include "clock.h"
 #include "handout.h"
 #include "hold.h"
 #include "journal.h"
 #include "log.h"
+#include "lost.h"
 #include "routes.h"
 #include "schema.h"
 
 #define LOOK_MS 1000
 #define JOURNAL_ROUNDS 60
+#define LOST_ROUNDS (LOST_LOOK_MS / LOOK_MS)
 
 static pthread_t sweeper;
+static struct lost *lost;
 
 static void *
 sweep(void *arg)
@@ -27,6 +31,11 @@ sweep(void *arg)
 			    "%lld jobs went back or ended, as their agents "
 			    "gave no sign",
 			    (long long)n);
+		if (round % LOST_ROUNDS == 0 &&
+		    lost_look(lost, s, clock_mono_ms(), &n) == ERR_OK && n > 0)
+			log_info("the agents of %lld jobs are lost, or were "
+				 "heard of again",
+			    (long long)n);
 		while (round % JOURNAL_ROUNDS == 0 &&
 		       journal_sweep(s, &n) == ERR_OK && n > 0 &&
 		       !app_stopping())
@@ -39,6 +48,10 @@ sweep(void *arg)
 static bool
 prepare(struct svc *s)
 {
+	if ((lost = lost_new()) == NULL) {
+		log_error("no memory to watch agents");
+		return false;
+	}
 	return hold_prepare(s) && app_thread(&sweeper, sweep, s);
 }
 
@@ -47,6 +60,7 @@ background(struct svc *s)
 {
 	hold_run(s);
 	(void)pthread_join(sweeper, NULL);
+	lost_free(lost);
 }
 
 int

@@ -122,5 +122,14 @@ CONF_ENUM(OFFER_TIMEOUT, CONF_INT, "900", 1, 31536000, NULL,
 CONF_ENUM(RETURN_GRACE, CONF_INT, "600", 0, 31536000, NULL,
     "Seconds for which a job whose agent asks for work again may still get a "
     "result; then it ends.")
+CONF_ENUM(AGENT_LOST_TIMEOUT, CONF_INT, "3600", 0, 31536000, NULL,
+    "Seconds after which an agent that has said nothing, in a phase in which "
+    "agents ask often, is lost. 0: never.")
+CONF_ENUM(AGENT_LOST_TIMEOUT_QUIET, CONF_INT, "14400", 0, 31536000, NULL,
+    "The same in phases in which agents are quiet: provision, reserve, before "
+    "the first, and those that the server does not know. 0: never.")
+CONF_ENUM(AGENT_LOST_POLICY, CONF_CHOICE, "'wait'", 0, 0, "wait fail retry",
+    "What becomes of a job whose agent is lost, unless the job says so: it "
+    "waits, fails, or runs once more as a new job.")
 CONF_ENUM(EVENT_MAX_AGE, CONF_INT, "2592000", 0, 3153600000, NULL,
     "Seconds for which the journal is kept. 0: for ever.")

@@ -20,7 +20,7 @@ enum { SQL_JOB, SQL_AGENTS, SQL_AHEAD, SQL_BUSY };
 
 static const char *const sql[] = {
     [SQL_JOB] = "SELECT seq, queue, priority, state, ready, secrets, reason, "
-		"ended_at, signed_at, returned_at "
+		"ended_at, signed_at, returned_at, lost_at, retried_as "
 		"FROM job WHERE id = $1",
     [SQL_AGENTS] = "SELECT a.name, a.state, a.updated_at, a.comment, "
 		   "EXISTS (SELECT 1 FROM job_exclude x WHERE x.job = $2 "
@@ -46,8 +46,8 @@ struct explaining {
 	int64_t now;
 	/* The job. */
 	int64_t seq, priority;
-	const char *queue, *state, *reason;
-	bool ready, secrets, ended, is_signed, returned;
+	const char *queue, *state, *reason, *retried_as;
+	bool ready, secrets, ended, is_signed, returned, lost;
 	/* Its agents. */
 	unsigned n, n_excluded, n_silent, n_away, n_busy;
 };
@@ -71,6 +71,8 @@ read_job(struct explaining *x, const struct id *id)
 	x->ended = !db_is_null(s, 7);
 	x->is_signed = !db_is_null(s, 8);
 	x->returned = !db_is_null(s, 9);
+	x->lost = !db_is_null(s, 10);
+	x->retried_as = column_text(x->a, s, 11, NULL, &failed);
 	db_end(s);
 	return failed ? ERR_NOMEM : ERR_OK;
 }
@@ -253,12 +255,20 @@ say_what_became(struct explaining *x)
 	else if (x->returned)
 		because(x, "agent_returned",
 		    "Its agent has asked for work again and told no result.");
+	else if (x->lost)
+		because(x, "agent_lost",
+		    "Its agent has said nothing for longer than its phase "
+		    "allows.");
 	else if (!x->is_signed)
 		because(x, "offered",
 		    "It was offered to an agent that has shown no sign of it "
 		    "yet.");
 	else
 		because(x, "running", "Its agent works on it.");
+	if (x->retried_as != NULL)
+		because(x, "retried",
+		    arena_printf(
+			x->a, "It runs once more as %s.", x->retried_as));
 }
 
 static enum err

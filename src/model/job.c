@@ -31,12 +31,12 @@ enum {
 static const char *const sql[] = {
     [SQL_SAME_ID] = "SELECT ended_at, body FROM job WHERE id = $1",
     [SQL_DELETE] = "DELETE FROM job WHERE id = $1",
-    [SQL_INSERT] =
-	"INSERT INTO job (id, queue, priority, state, seed, ready, "
-	"attachments, body, created_at, result_file, client_id, "
-	"secrets, publish_at, deadline_at, submit_key, submit_hash) VALUES "
-	"($1, $2, $3, 'waiting', $4, $5, $6, $7, $8, 0, $9, $10, "
-	"nullif($11, 0), nullif($12, 0), $13, $14)",
+    [SQL_INSERT] = "INSERT INTO job (id, queue, priority, state, seed, ready, "
+		   "attachments, body, created_at, result_file, client_id, "
+		   "secrets, publish_at, deadline_at, submit_key, submit_hash, "
+		   "lost_policy) VALUES "
+		   "($1, $2, $3, 'waiting', $4, $5, $6, $7, $8, 0, $9, $10, "
+		   "nullif($11, 0), nullif($12, 0), $13, $14, $15)",
     [SQL_SAME_KEY] = "SELECT id, submit_hash FROM job WHERE submit_key = $1",
     [SQL_EXCLUDE] = "INSERT INTO job_exclude (job, agent) "
 		    "SELECT seq, $2 FROM job WHERE id = $1 "
@@ -44,8 +44,8 @@ static const char *const sql[] = {
     [SQL_TAG] = "INSERT INTO job_tag (tag, job) "
 		"SELECT $2, seq FROM job WHERE id = $1 ON CONFLICT DO NOTHING",
     [SQL_AGENTS] = "SELECT agent FROM agent_queue WHERE queue = $1",
-    [SQL_READ] = "SELECT state, body, attachments, started_at, seed FROM job "
-		 "WHERE id = $1",
+    [SQL_READ] = "SELECT state, body, attachments, started_at, seed, "
+		 "retry_of, retried_as FROM job WHERE id = $1",
     [SQL_CANCEL] =
 	"UPDATE job SET state = 'cancelled', ended_at = $2, late = 0, "
 	"seed = 0, reason = 'cancelled' "
@@ -160,12 +160,12 @@ insert(struct db_conn *c, const struct submission *sub)
 	size_t i;
 	enum err e;
 
-	e = db_exec(c, NULL, sql[SQL_INSERT], "ttiiitsitiiitt", job->id.text,
+	e = db_exec(c, NULL, sql[SQL_INSERT], "ttiiitsitiiittt", job->id.text,
 	    job->queue, job->priority, (int64_t)job->seed,
 	    (int64_t)!job->attachments, job->attachments ? "waiting" : NULL,
 	    job->body, job->body_len, sub->now, sub->client_id,
 	    (int64_t)job->secrets, publish_at, deadline, job->submit_key,
-	    job->submit_hash);
+	    job->submit_hash, job->lost_policy);
 	for (i = 0; i < job->n_exclude && e == ERR_OK; i++)
 		e = db_exec(c, NULL, sql[SQL_EXCLUDE], "tt", job->id.text,
 		    job->exclude[i]);
@@ -362,6 +362,8 @@ job_read(struct svc *s, struct arena *a, const struct id *id, struct job *out)
 		out->attachments = column_text(a, st, 2, NULL, &failed);
 		out->started_at = db_int(st, 3);
 		out->seed = db_int(st, 4) != 0;
+		out->retry_of = column_text(a, st, 5, NULL, &failed);
+		out->retried_as = column_text(a, st, 6, NULL, &failed);
 		db_end(st);
 		if (failed)
 			e = ERR_NOMEM;

@@ -36,6 +36,8 @@ struct job_new {
 	int64_t
 	    queue_timeout_s; /* to be taken by then, or it ends; 0: no such time */
 	const char
+	    *lost_policy; /* a word of AGENT_LOST_POLICY; NULL: the server's */
+	const char
 	    *submit_key; /* tells this submission from all others; NULL: none */
 	const char *submit_hash; /* tells its content, where there is a key */
 	bool seed; /* without a token and without any "…_data" section */
@@ -99,7 +101,12 @@ struct job {
 	const char *client_id; /* whose secrets it names; NULL: none; "": a
 				  client's that was removed */
 	int64_t started_at;
-	bool seed; /* of job_read() alone */
+	/* Of job_read() alone: */
+	bool seed;
+	const char
+	    *retry_of; /* the id of the job that it runs once more; NULL */
+	const char
+	    *retried_as; /* the id of the one that runs it once more; NULL */
 };
 
 /* ERR_NOTFOUND if there is no such job. */

@@ -12,6 +12,7 @@
 #include "address.h"
 #include "field.h"
 #include "job_secrets.h"
+#include "lost.h"
 #include "provision.h"
 #include "queue.h"
 #include "shape.h"
@@ -32,6 +33,8 @@ static const char *const forged[] = {
     "job_state",
     "result_data",
     "job_data",
+    "retry_of",
+    "retried_as",
 };
 
 /* The sections that today's API knows; attachments count in any of them. */
@@ -98,6 +101,14 @@ read_queue_timeout(struct shaping *s, const struct shape_field *field,
 	seconds = strtoll(m->value.p + (m->kind == JS_STRING), NULL, 10);
 	why = queue_timeout_fault(seconds);
 	return why == NULL || shape_fault(s, at, why);
+}
+
+static const char *
+lost_policy_fault(const char *s, size_t len)
+{
+	return lost_policy_word(s, len) != NULL
+		   ? NULL
+		   : "Must be one of: wait, fail, retry.";
 }
 
 /* Open mode looks into a provisioning that is an object, for its attachments. */
@@ -168,6 +179,7 @@ static const struct shape_field strict_fields[] = {
     FIELD("debug", shape_bool),
     FIELD("job_status_webhook", shape_string),
     FIELD("queue_timeout", read_queue_timeout),
+    FIELD("agent_lost_policy", shape_string, .check = lost_policy_fault),
     FIELD("provision_data", provision_read),
     FIELD("firmware_update_data", shape_any_object),
     FIELD("allocate_data", shape_any_object),
@@ -215,6 +227,7 @@ static enum err
 take_fields(struct js_doc *doc, struct job_new *job)
 {
 	const struct js_member *m = js_find(doc, "job_queue");
+	const char *word;
 	size_t len;
 	enum err e;
 
@@ -227,6 +240,12 @@ take_fields(struct js_doc *doc, struct job_new *job)
 	    (field_int(doc, m, &job->queue_timeout_s) != NULL ||
 		queue_timeout_fault(job->queue_timeout_s) != NULL))
 		job->queue_timeout_s = 0;
+	if ((m = js_find(doc, "agent_lost_policy")) != NULL &&
+	    m->kind == JS_STRING) {
+		if ((word = js_string(doc->arena, m, &len)) == NULL)
+			return ERR_NOMEM;
+		job->lost_policy = lost_policy_word(word, len);
+	}
 	e = take_list(doc, "tags", &job->tags, &job->n_tags);
 	return e == ERR_OK ? take_list(doc, "exclude_agents", &job->exclude,
 				 &job->n_exclude)

@@ -69,6 +69,10 @@ job_view(struct buf *b, const struct job *job, bool strict, const char *id_text)
 		put_all(b, &doc, id_text);
 	if (!job->seed && js_find(&doc, "exclude_agents") == NULL)
 		buf_str(b, ",\"exclude_agents\":[]");
+	if (job->retry_of != NULL)
+		buf_printf(b, ",\"retry_of\":\"%s\"", job->retry_of);
+	if (job->retried_as != NULL)
+		buf_printf(b, ",\"retried_as\":\"%s\"", job->retried_as);
 	buf_char(b, '}');
 	return buf_ok(b) ? ERR_OK : ERR_NOMEM;
 }

@@ -11,7 +11,8 @@
  * Append to b the definition of job, as job_read() gives it, as clients are shown it.
  * job_id is id_text, the spelling of who asks.  A seed job stays as it was posted
  * otherwise.  An ordinary job always has exclude_agents, and if strict only fields
- * that today's API knows.
+ * that today's API knows.  A job that is run once more tells so: retried_as, and retry_of in
+ * the other.
  */
 enum err job_view(struct buf *b, const struct job *job, bool strict,
     const char *id_text) __attribute__((warn_unused_result));

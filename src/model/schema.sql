@@ -264,3 +264,16 @@ CREATE TABLE journal (
   request_id TEXT               -- NULL: the server itself
 ) STRICT;
 CREATE INDEX journal_subject ON journal (subject, n);
+
+-- VERSION 6
+
+-- Agents that fall silent while they have a job in hand.
+ALTER TABLE job ADD COLUMN lost_at INTEGER;     -- its agent has been silent for too long
+ALTER TABLE job ADD COLUMN lost_policy TEXT;    -- agent_lost_policy; NULL: the server's
+ALTER TABLE job ADD COLUMN retry_of TEXT;       -- the job that it runs once more
+ALTER TABLE job ADD COLUMN retried_as TEXT;     -- the job that runs it once more
+ALTER TABLE job ADD COLUMN retries INTEGER NOT NULL DEFAULT 0; -- before it, over all of these
+
+-- What agents are at.
+CREATE INDEX job_started ON job (seq)
+  WHERE signed_at IS NOT NULL AND ended_at IS NULL;

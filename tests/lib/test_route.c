@@ -326,8 +326,7 @@ Test(route, notes_each_request_as_a_word_of_its_agent_or_of_its_jobs)
 		    .cookie = asks[i].cookie};
 		call_run(&c, &table, conf, ALL, &w);
 		cr_expect_eq(c.status, 200);
-		cr_expect_eq(
-		    seen_last(svc.seen, SEEN_AGENT, "a", at) == at,
+		cr_expect_eq(seen_last(svc.seen, SEEN_AGENT, "a", at) == at,
 		    asks[i].agent, "%zu", i);
 		cr_expect_eq(seen_last(svc.seen, SEEN_JOB, JOB, at) == at,
 		    asks[i].job, "%zu", i);

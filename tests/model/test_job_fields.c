@@ -172,9 +172,9 @@ Test(job_fields, bounds_the_length_of_a_queue_name_in_bytes)
 
 Test(job_fields, refuses_names_that_the_server_gives)
 {
-	static const char *const names[] = {"client_id", "attachments_status",
-	    "started_at", "created_at", "job_state", "result_data", "job_data",
-	    "$where", "_id"};
+	static const char *const names[] = {"retry_of", "retried_as",
+	    "client_id", "attachments_status", "started_at", "created_at",
+	    "job_state", "result_data", "job_data", "$where", "_id"};
 	char body[128], json[128];
 	size_t i;
 	int strict;

@@ -1,0 +1,48 @@
+#ifndef LOST_H
+#define LOST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "svc.h"
+
+/*
+ * Agents that fall silent while they have a job in hand.  A started job is never handed
+ * out again by itself; when nothing at all is heard of its agent for longer than its phase
+ * allows it is marked, and waits, fails, or runs once more as a new job.
+ */
+
+/* What was heard of each started job, and since when not; of one thread. */
+struct lost;
+
+/* NULL without memory. */
+struct lost *lost_new(void);
+void lost_free(struct lost *l);
+
+/* How often to look, milliseconds. */
+#define LOST_LOOK_MS 5000
+
+/* A job is run once more at most so many times. */
+#define LOST_RETRIES_MAX 3
+
+#define LOST_REASON "agent lost"
+
+/*
+ * Look at all started jobs, and at a hundred of those whose agent is silent for too long,
+ * or is heard of again, do what is to be done; *n of how many.  Nothing is written unless
+ * something changes.
+ *
+ * Silence is time that was watched: between two looks at which the same last word stands
+ * in the map of times, by the steps of mono_ms (clock_mono_ms()), each of which counts
+ * three times LOST_LOOK_MS at most.  So neither a step of the wall clock, nor a stop of the
+ * process, nor one of the whole host is taken for silence.  Without the map nobody is
+ * lost.
+ */
+enum err lost_look(struct lost *l, struct svc *s, int64_t mono_ms, int64_t *n)
+    __attribute__((warn_unused_result));
+
+/* The word of AGENT_LOST_POLICY that the len bytes at s are; NULL: none. */
+const char *lost_policy_word(const char *s, size_t len);
+
+#endif /* !LOST_H */

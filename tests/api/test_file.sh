@@ -110,6 +110,27 @@ test_artifact()
 	equal "another method" 405 "$(send "$path" -X PUT)"
 }
 
+# Of the same size, within the same second: nobody may take one for the other.
+test_replaced()
+{
+	path=/v1/result/$(new_id)/artifact
+	equal "the first artifact" 200 \
+		"$(send "$path" -F 'file=one;filename=f')"
+	send "$path" >/dev/null
+	etag=$(head_of ETag)
+	time=$(head_of Last-Modified)
+	like "it has an ETag" '"*"' "$etag"
+	equal "its ETag holds" 304 "$(send "$path" -H "If-None-Match: $etag")"
+	equal "the second, as long as the first" 200 \
+		"$(send "$path" -F 'file=two;filename=f')"
+	equal "the ETag of the first is the second's no more" "200 two" \
+		"$(send "$path" -H "If-None-Match: $etag") $(answer)"
+	equal "nor is its time" "200 two" \
+		"$(send "$path" -H "If-Modified-Since: $time") $(answer)"
+	equal "a range of the first does not go on with the second" \
+		"200 two" "$(send "$path" --range 1- -H "If-Range: $etag") $(answer)"
+}
+
 test_forms()
 {
 	path=/v1/result/$(new_id)/artifact
@@ -422,6 +443,7 @@ gzip -c "$scratch/tar" >"$scratch/tgz"
 head -c 300000000 /dev/urandom >"$scratch/big"
 start main
 test_artifact
+test_replaced
 test_forms
 test_attachments
 test_big

@@ -253,7 +253,8 @@ address_is_url(const char *s, size_t len)
 		if (!is_user(user))
 			return false;
 	}
-	return is_host(host) && !address_has_space(s + i, len - i);
+	return is_host(host) && !address_has_space(s + i, len - i) &&
+	       memchr(s + i, '\0', len - i) == NULL;
 }
 
 /* Visible signs of RFC 5322, section 3.2.3, and letters of any script. */

@@ -11,7 +11,7 @@
  * scheme://host with a scheme among http, https, ftp, ftps.  The host is a
  * dotted name whose last label has two characters or more, localhost, four
  * numbers, or an IPv6 address in brackets; a user may stand before it, a port
- * and a path without white space behind.
+ * and a path without white space or NUL behind.
  */
 bool address_is_url(const char *s, size_t len);
 

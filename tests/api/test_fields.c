@@ -94,8 +94,8 @@ Test(test_fields, bounds_queue_timeout)
 	static const char range[] =
 	    "{\"queue_timeout\":[\"Must be greater than or equal to 1 and "
 	    "less than or equal to 315360000.\"]}";
-	static const char *const good[] = {"5", "5.9", "\"5\"", "\" +5 \"",
-	    "\"\\u0035\"", "\"0_5\"", "0.5e1"};
+	static const char *const good[] = {
+	    "5", "5.9", "\"5\"", "\" +5 \"", "\"\\u0035\"", "\"0_5\"", "0.5e1"};
 	static const char *const bad[] = {
 	    "0", "-5", "0.9", "\"0\"", "5e9", "315360001", "\"\\u0030\""};
 	size_t i;

@@ -524,6 +524,18 @@ blob_has(struct blob *b, const struct id *id, enum blob_name name)
 	return faccessat(b->jobs, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+int64_t
+blob_size(struct blob *b, const struct id *id, enum blob_name name)
+{
+	char path[PATH_LEN];
+	struct stat st;
+
+	path_of(id, name, path);
+	return fstatat(b->jobs, path, &st, AT_SYMLINK_NOFOLLOW) == 0
+		   ? (int64_t)st.st_size
+		   : -1;
+}
+
 static ssize_t
 read_all(int fd, char *p, size_t len)
 {

@@ -61,8 +61,9 @@ enum err blob_publish(struct blob_file *f, const struct id *id,
     enum blob_name name) __attribute__((warn_unused_result));
 void blob_end(struct blob_file *f);
 
-/* Whether there is such a file. */
+/* Whether there is such a file, and how many bytes it has; -1: there is none. */
 bool blob_has(struct blob *b, const struct id *id, enum blob_name name);
+int64_t blob_size(struct blob *b, const struct id *id, enum blob_name name);
 
 /* The whole file, in arena memory and ended by NUL.  ERR_TOOBIG if it has more than
  * max bytes, ERR_NOTFOUND, ERR_IO (logged), ERR_NOMEM. */

@@ -98,6 +98,12 @@ test_artifact()
 	equal "the bytes of the range" \
 		"$(tail -c +11 "$scratch/tgz" | head -c 10 | cksum)" \
 		"$(cksum <"$scratch/answer")"
+	for range in "$(wc -c <"$scratch/tgz")-" 999999999- -0 x; do
+		says "no such range: $range" 416 \
+			'{"detail":{},"message":"Range Not Satisfiable"}' \
+			"$path" -H "Range: bytes=$range"
+		equal "it is no gzip: $range" '' "$(head_of Content-Encoding)"
+	done
 	equal "HEAD" 200 "$(send "$path" --head)"
 	says "an empty artifact" 200 OK "$path" -F 'file=@/dev/null'
 	equal "the newest is served" 200 "$(send "$path")"
@@ -219,6 +225,20 @@ test_roles()
 		-H 'Transfer-Encoding: chunked' -F "file=@$scratch/1001"
 	says "1000 bytes are not" 200 OK "$path" -F "file=@$scratch/1000"
 	equal "nothing is left of those" '' "$(tmp_files limited)"
+	id=$(new_waiting limited)
+	path=/v1/job/$id/attachments
+	for size in 1001 big; do
+		says "attachments of $size bytes are over ARTIFACT_MAX" 413 \
+			'{"detail":{},"message":"Payload too large"}' "$path" \
+			-F "file=@$scratch/$size"
+	done
+	says "chunked ones too" 413 \
+		'{"detail":{},"message":"Payload too large"}' "$path" \
+		-H 'Transfer-Encoding: chunked' -F "file=@$scratch/big"
+	equal "none are there yet" 204 "$(send "$path")"
+	says "attachments of 1000 bytes are not" 200 OK "$path" \
+		-F "file=@$scratch/1000"
+	equal "nothing is left of these either" '' "$(tmp_files limited)"
 	id=$(new_waiting late)
 	if within 20 is_cancelled; then
 		ok "a job whose attachments do not come is cancelled"

@@ -19,8 +19,8 @@
 #define RETRY_AFTER_S 5
 /* Of the threads, one part sends no long replies. */
 #define SHARE 4
-/* Of a reply, between two looks at its pace: a FastCGI record. */
-#define PIECE ((size_t)65528)
+/* Of a reply, between two looks at its pace. */
+#define PIECE ((size_t)262144)
 
 const char *
 req_param(struct req *r, const char *name)
@@ -279,10 +279,13 @@ go_on(struct req *r)
 static bool
 send_body(struct req *r, const char *p, size_t n)
 {
-	size_t part;
+	size_t part, room;
 
 	for (; n > 0 && !r->deaf; p += part, n -= part) {
-		part = n < PIECE ? n : PIECE;
+		/* Nobody waits for a client before the look at PACE_FREE. */
+		room =
+		    r->pace.sent < PACE_FREE ? PACE_FREE - r->pace.sent : PIECE;
+		part = n < room ? n : room;
 		r->deaf = !go_on(r) || !r->io->write(r->ctx, p, part);
 		r->pace.sent += part;
 	}

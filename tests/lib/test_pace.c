@@ -156,7 +156,7 @@ Test(pace, breaks_long_replies_off_where_they_are_not_taken)
 	size_t i;
 
 	for (i = 0; i < 2; i++) {
-		get(targets[i], 10000);
+		get(targets[i], 40000);
 		cr_expect_eq(c.status, 200);
 		cr_expect(c.cut);
 		cr_expect_geq(c.text_len, PACE_FREE);

@@ -184,9 +184,9 @@ is_host(struct part t)
 	return is_dotted_name(host, ascii_letter);
 }
 
-/* The bytes of white space at p: ASCII, its separators, and Unicode's. */
-static size_t
-space_len(const char *p, size_t len)
+/* ASCII, its separators, and Unicode's. */
+size_t
+address_space_len(const char *p, size_t len)
 {
 	static const char *const wide[] = {"\302\205", "\302\240",
 	    "\341\232\200", "\342\200\250", "\342\200\251", "\342\200\257",
@@ -217,7 +217,7 @@ address_has_space(const char *s, size_t len)
 	size_t i;
 
 	for (i = 0; i < len; i++)
-		if (space_len(s + i, len - i) > 0)
+		if (address_space_len(s + i, len - i) > 0)
 			return true;
 	return false;
 }

@@ -19,6 +19,10 @@ bool address_is_url(const char *s, size_t len);
  * localhost, or an IPv4 address in brackets. */
 bool address_is_email(const char *s, size_t len);
 
+/* How many bytes of white space of any script the len bytes at p begin with: those of
+ * one character, 0 if they begin with something else.  len is not 0. */
+size_t address_space_len(const char *p, size_t len);
+
 /* True if white space of any script is in s. */
 bool address_has_space(const char *s, size_t len);
 

@@ -141,7 +141,7 @@ fcgi_write(void *ctx, const char *buf, size_t n)
 static void
 set_timeout(int fd, int ms)
 {
-	struct timeval t = {ms / 1000, ms % 1000 * 1000};
+	struct timeval t = {ms / 1000, (suseconds_t)(ms % 1000) * 1000};
 
 	/* On a socket of ours it cannot fail. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));

@@ -267,6 +267,7 @@ resident() {
 }
 
 # flat PROGRAM KB: no more than 8 MB above what it was.
+# shellcheck disable=SC2317 # called by within
 flat() {
 	[ "$(resident "$1")" -le $(($2 + 8192)) ]
 }

@@ -214,6 +214,7 @@ print(whole)
 	equal "a long view is served afterwards" 200 "$(get "/v1/result/$use_id")"
 }
 
+# shellcheck disable=SC2317 # called by within
 is_refused() {
 	[ "$(get "/v1/result/$use_id")" = 503 ]
 }

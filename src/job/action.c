@@ -22,7 +22,9 @@ check(struct js_doc *doc, struct faults *f)
 		return;
 	}
 	why = field_string(doc, m, &action, &len);
-	if (why == NULL && strcmp(action, "cancel") != 0)
+	/* With its length: what is cut at a NUL would be another word. */
+	if (why == NULL &&
+	    (strlen(action) != len || strcmp(action, "cancel") != 0))
 		why = "Must be one of: cancel.";
 	if (why != NULL)
 		faults_add(f, why, "action", NULL);

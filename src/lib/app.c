@@ -39,6 +39,10 @@
 #define TOUCHED_ARENA 8000
 #define ARENAS_MAX 4
 #define OUT_OF_FDS_PAUSE_MS 100
+/* What big requests may take together: a body is held several times over while it is
+ * read, and a table of its members may be many times as big. */
+#define MEMORY_MAX ((uint64_t)1 << 30)
+#define TIMES_A_BODY 4
 /* After a body of so many bytes the heaps are trimmed. */
 #define TRIM_BODY ((size_t)128 * 1024)
 
@@ -393,6 +397,23 @@ tell_misfit(const struct app *a, const struct conf *conf, bool check)
 		log_warn("%s", text);
 }
 
+/* Enough for one of the biggest bodies, whatever the configuration says. */
+static void
+limit_memory(const struct conf *conf)
+{
+	static const enum conf_id keys[] = {
+	    CONF_JOB_BODY_MAX, CONF_RESULT_BODY_MAX, CONF_LOG_BODY_MAX};
+	uint64_t most = MEMORY_MAX, n;
+	size_t i;
+
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		n = TIMES_A_BODY * (uint64_t)conf_int(conf, keys[i]);
+		if (n > most)
+			most = n;
+	}
+	arena_set_limit(most);
+}
+
 static int
 run(const struct app *a, const struct conf *conf)
 {
@@ -407,6 +428,7 @@ run(const struct app *a, const struct conf *conf)
 	(void)mallopt(M_ARENA_MAX, ARENAS_MAX);
 	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	(void)mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+	limit_memory(conf);
 	if (!prepare_socket(a->name))
 		return EXIT_FAILURE;
 	return serve_until_signal(a, conf, &signals);

@@ -7,7 +7,9 @@
 
 #include "arena.h"
 
+#include <malloc.h>
 #include <stdalign.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,16 +38,44 @@ struct arena {
 	struct deferred *deferred;
 };
 
+/* Bytes in big blocks of all arenas, and the most that there may be. */
+static _Atomic uint64_t big;
+static uint64_t big_max = UINT64_MAX;
+
+void
+arena_set_limit(uint64_t bytes)
+{
+	big_max = bytes;
+}
+
+static void
+give_back(size_t size)
+{
+	if (size >= BLOCK_MAX)
+		(void)atomic_fetch_sub(&big, size);
+}
+
+static bool
+may_take(size_t size)
+{
+	if (size < BLOCK_MAX || atomic_fetch_add(&big, size) + size <= big_max)
+		return true;
+	give_back(size);
+	return false;
+}
+
 static struct block *
 block_new(size_t size)
 {
 	struct block *b;
 
-	if (size > SIZE_MAX - sizeof(*b))
+	if (size > SIZE_MAX - sizeof(*b) || !may_take(size))
 		return NULL;
 	b = malloc(sizeof(*b) + size);
-	if (b == NULL)
+	if (b == NULL) {
+		give_back(size);
 		return NULL;
+	}
 	b->next = NULL;
 	b->size = size;
 	b->used = 0;
@@ -74,6 +104,7 @@ arena_reset(struct arena *a)
 {
 	struct deferred *d;
 	struct block *b, *next;
+	bool was_big = false;
 
 	/* The deferred records live in the blocks: run them first. */
 	for (d = a->deferred; d != NULL; d = d->next)
@@ -81,8 +112,13 @@ arena_reset(struct arena *a)
 	a->deferred = NULL;
 	for (b = a->current; b != a->first; b = next) {
 		next = b->next;
+		was_big = was_big || b->size >= BLOCK_MAX;
+		give_back(b->size);
 		free(b);
 	}
+	/* What libraries took beside it in small pieces lies all over the heap. */
+	if (was_big)
+		(void)malloc_trim(0);
 	a->current = a->first;
 	a->first->used = 0;
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Memory with the life of one request: taken piece by piece, given back whole.
  * Not to be shared by threads. */
@@ -19,6 +20,13 @@ void arena_free(struct arena *a);
 /* Forget every piece; one first block stays for the next request, so that
  * a quiet request takes nothing from the system. */
 void arena_reset(struct arena *a);
+
+/*
+ * From now on the big pieces of all arenas together take at most so many bytes, and
+ * what is beyond is as if there were no memory: many big requests at a time cannot
+ * use up the machine.  What requests of ordinary size take is not counted.
+ */
+void arena_set_limit(uint64_t bytes);
 
 /* n bytes, aligned for any type, not cleared; NULL without memory. */
 void *arena_alloc(struct arena *a, size_t n) __attribute__((malloc));

@@ -259,6 +259,17 @@ open_tmp(int tmp, char name[TMP_LEN])
 }
 
 static int
+lock_waiting(int fd)
+{
+	int rc;
+
+	do
+		rc = flock(fd, LOCK_EX);
+	while (rc == -1 && errno == EINTR);
+	return rc;
+}
+
+static int
 sync_dir(int at, const char *name)
 {
 	int fd, rc;
@@ -300,19 +311,58 @@ sync_names(struct blob *b, const struct id *id)
 	return sync_dir(b->jobs, dir) == 0 ? sync_shard(b, id) : -1;
 }
 
-/* Rename, durably.  The job's directory is there, unless somebody has removed it
- * since. */
+/*
+ * The web server knows the versions of a file by size and second (ETag, Last-Modified),
+ * and a client that goes on with a range by these.  So what replaces a file is of a later
+ * second, even if that is ahead of the clock.
+ */
 static int
-publish(struct blob *b, const char *tmp_name, const struct id *id,
+make_later(int fd, int jobs, const char *path)
+{
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
+	struct stat old, new;
+
+	if (fstatat(jobs, path, &old, AT_SYMLINK_NOFOLLOW) == -1)
+		return errno == ENOENT ? 0 : -1;
+	if (fstat(fd, &new) == -1)
+		return -1;
+	if (new.st_mtim.tv_sec > old.st_mtim.tv_sec)
+		return 0;
+	times[1].tv_sec = old.st_mtim.tv_sec + 1;
+	return futimens(fd, times);
+}
+
+/* The job's directory is there, unless somebody has removed it since.  Who replaces a
+ * file in the same shard waits, so that no two are of one second. */
+static int
+give_name(struct blob *b, int fd, const char *tmp_name, const struct id *id,
     enum blob_name name)
 {
-	char dir[DIR_MAX], path[PATH_LEN];
+	char shard[SHARD_LEN], path[PATH_LEN];
+	int lock, rc;
+
+	shard_of(id, shard);
+	path_of(id, name, path);
+	if ((lock = open_dir(b->jobs, shard)) == -1)
+		return -1;
+	rc = lock_waiting(lock);
+	if (rc == 0 && (rc = make_later(fd, b->jobs, path)) == 0)
+		rc = renameat(b->tmp, tmp_name, b->jobs, path);
+	(void)close(lock);
+	return rc;
+}
+
+/* Rename, durably. */
+static int
+publish(struct blob *b, int fd, const char *tmp_name, const struct id *id,
+    enum blob_name name)
+{
+	char dir[DIR_MAX];
 
 	dir_of(id, dir);
-	path_of(id, name, path);
-	if (renameat(b->tmp, tmp_name, b->jobs, path) == -1 &&
+	if (give_name(b, fd, tmp_name, id, name) == -1 &&
 	    (errno != ENOENT || make_job_dir(b, id) == -1 ||
-		renameat(b->tmp, tmp_name, b->jobs, path) == -1 ||
+		give_name(b, fd, tmp_name, id, name) == -1 ||
 		sync_shard(b, id) == -1))
 		return -1;
 	return sync_dir(b->jobs, dir);
@@ -343,7 +393,7 @@ blob_put(struct blob *b, const struct id *id, enum blob_name name,
 	    fsync(fd) == -1)
 		goto err1;
 	step = "publish";
-	if (sync_shard(b, id) == -1 || publish(b, tmp_name, id, name) == -1)
+	if (sync_shard(b, id) == -1 || publish(b, fd, tmp_name, id, name) == -1)
 		goto err1;
 	/* The lock ends with the descriptor; the name is no longer temporary.
 	 */
@@ -443,7 +493,7 @@ blob_publish(struct blob_file *f, const struct id *id, enum blob_name name)
 {
 	enum err e;
 
-	if (publish(f->blob, f->name, id, name) == -1) {
+	if (publish(f->blob, f->fd, f->name, id, name) == -1) {
 		e = disk_err();
 		log_errno("%s of %s: publish", names[name], id->text);
 		return e;
@@ -492,6 +542,18 @@ blob_has(struct blob *b, const struct id *id, enum blob_name name)
 
 	path_of(id, name, path);
 	return faccessat(b->jobs, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int64_t
+blob_size(struct blob *b, const struct id *id, enum blob_name name)
+{
+	char path[PATH_LEN];
+	struct stat st;
+
+	path_of(id, name, path);
+	return fstatat(b->jobs, path, &st, AT_SYMLINK_NOFOLLOW) == 0
+		   ? (int64_t)st.st_size
+		   : -1;
 }
 
 static ssize_t
@@ -624,17 +686,6 @@ open_log(struct blob *b, const struct id *id, const char *path)
 	if (fd != -1 || errno != ENOENT || make_job_dir(b, id) == -1)
 		return fd;
 	return openat(b->jobs, path, flags, 0640);
-}
-
-static int
-lock_waiting(int fd)
-{
-	int rc;
-
-	do
-		rc = flock(fd, LOCK_EX);
-	while (rc == -1 && errno == EINTR);
-	return rc;
 }
 
 enum err

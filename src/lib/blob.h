@@ -33,8 +33,9 @@ void blob_close(struct blob *b);
 /*
  * Publish the len bytes at buf.  A reader sees the old file or the new one,
  * never a mixture, and after ERR_OK the new one survives a crash and a power
- * cut.  ERR_FULL or ERR_IO (logged) if the disk refuses; the old file then
- * remains, or after a failed sync of the directory either may.
+ * cut.  The new file's time is of a later second than the old one's.  ERR_FULL or
+ * ERR_IO (logged) if the disk refuses; the old file then remains, or after a failed
+ * sync of the directory either may.
  */
 enum err blob_put(struct blob *b, const struct id *id, enum blob_name name,
     const void *buf, size_t len) __attribute__((warn_unused_result));
@@ -66,8 +67,9 @@ void blob_end(struct blob_file *f);
 enum err blob_link(struct blob *b, const struct id *from, const struct id *to,
     enum blob_name name) __attribute__((warn_unused_result));
 
-/* Whether there is such a file. */
+/* Whether there is such a file, and how many bytes it has; -1: there is none. */
 bool blob_has(struct blob *b, const struct id *id, enum blob_name name);
+int64_t blob_size(struct blob *b, const struct id *id, enum blob_name name);
 
 /* The whole file, in arena memory and ended by NUL.  ERR_TOOBIG if it has more than
  * max bytes, ERR_NOTFOUND, ERR_IO (logged), ERR_NOMEM. */

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <time.h>
 
-static _Atomic int64_t set_ms;
+static _Atomic int64_t set_ms, skipped_ms;
 
 static int64_t
 read_ms(clockid_t which)
@@ -29,7 +29,13 @@ clock_now_ms(void)
 int64_t
 clock_mono_ms(void)
 {
-	return read_ms(CLOCK_MONOTONIC);
+	return read_ms(CLOCK_MONOTONIC) + atomic_load(&skipped_ms);
+}
+
+void
+clock_skip_for_test(int64_t ms)
+{
+	(void)atomic_fetch_add(&skipped_ms, ms);
 }
 
 void

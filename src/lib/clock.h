@@ -19,4 +19,7 @@ void clock_text(int64_t ms, char out[CLOCK_TEXT_LEN]);
 /* From now on the wall clock stands at ms; 0 lets it run again.  For tests. */
 void clock_set_for_test(int64_t ms);
 
+/* The monotonic clock goes on ms further than it is.  For tests. */
+void clock_skip_for_test(int64_t ms);
+
 #endif /* !CLOCK_H */

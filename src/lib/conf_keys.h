@@ -35,7 +35,7 @@ CONF_ENUM(MAX_QUEUES, CONF_INT, "10000", 1, 10000000, NULL,
     "The most distinct queues that jobs may name.")
 CONF_ENUM(MAX_AGENTS, CONF_INT, "10000", 1, 10000000, NULL,
     "The most distinct agents that may register.")
-CONF_ENUM(JOB_BODY_MAX, CONF_INT, "1048576", 1024, 67108864, NULL,
+CONF_ENUM(JOB_BODY_MAX, CONF_INT, "16777215", 1024, 67108864, NULL,
     "The largest job accepted, in bytes.")
 CONF_ENUM(RESULT_BODY_MAX, CONF_INT, "16777215", 1024, 1073741824, NULL,
     "The largest result accepted, in bytes.")

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "clock.h"
 #include "gate.h"
 #include "log.h"
 
@@ -16,6 +17,10 @@
 /* More bytes than so many a client may send or take slower than we do. */
 #define MAY_WAIT 65536
 #define RETRY_AFTER_S 5
+/* Of the threads, one part sends no long replies. */
+#define SHARE 4
+/* Of a reply, between two looks at its pace. */
+#define PIECE ((size_t)262144)
 
 const char *
 req_param(struct req *r, const char *name)
@@ -248,6 +253,51 @@ reason(int status)
 	return "Other";
 }
 
+bool
+reply_may_be_long(const struct req *r)
+{
+	return r->io->set_timeout == NULL || pace_room(gate_rest(SHARE));
+}
+
+/* Who holds a place must be able to lose it, also while nothing goes out. */
+static bool
+go_on(struct req *r)
+{
+	bool first = !r->pace.place;
+
+	if (r->io->set_timeout == NULL)
+		return true;
+	if (!pace_go_on(&r->pace, gate_rest(SHARE), clock_mono_ms()))
+		return false;
+	if (first && r->pace.place)
+		r->io->set_timeout(r->ctx, PACE_GRACE_MS);
+	return true;
+}
+
+/* A part of the body.  What does not go out to its end is broken off, and nobody is
+ * waited for at its end. */
+static bool
+send_body(struct req *r, const char *p, size_t n)
+{
+	size_t part, room;
+
+	for (; n > 0 && !r->deaf; p += part, n -= part) {
+		/* Nobody waits for a client before the look at PACE_FREE. */
+		room =
+		    r->pace.sent < PACE_FREE ? PACE_FREE - r->pace.sent : PIECE;
+		part = n < room ? n : room;
+		r->deaf = !go_on(r) || !r->io->write(r->ctx, p, part);
+		r->pace.sent += part;
+	}
+	if (r->deaf && r->pace.sent > PACE_FREE) {
+		log_info(
+		    "a long reply is broken off: its client has gone or is "
+		    "too slow, or there are too many");
+		r->io->cut(r->ctx);
+	}
+	return !r->deaf;
+}
+
 int
 reply(struct req *r, int status, const char *type, const char *headers,
     const char *body, size_t len)
@@ -255,6 +305,8 @@ reply(struct req *r, int status, const char *type, const char *headers,
 	char head[512];
 	int n;
 
+	if (len > PACE_FREE && !reply_may_be_long(r))
+		return reply_err(r, ERR_BUSY);
 	n = snprintf(
 	    head, sizeof(head), "Status: %d %s\r\n", status, reason(status));
 	if (status != 204)
@@ -270,8 +322,9 @@ reply(struct req *r, int status, const char *type, const char *headers,
 		!r->io->write(r->ctx, headers, strlen(headers))) ||
 	    !r->io->write(r->ctx, "\r\n", 2))
 		return status;
-	if (status != 204 && r->method != METHOD_HEAD && len > 0)
-		(void)r->io->write(r->ctx, body, len);
+	if (status != 204 && r->method != METHOD_HEAD)
+		(void)send_body(r, body, len);
+	pace_end(&r->pace);
 	return status;
 }
 
@@ -293,20 +346,20 @@ reply_begin(struct req *r, int status, const char *type)
 bool
 reply_write(struct req *r, const void *p, size_t n)
 {
-	if (!r->deaf && n > 0)
-		r->deaf = !r->io->write(r->ctx, p, n);
-	return !r->deaf;
+	return !r->deaf && send_body(r, p, n);
 }
 
 int
 reply_end(struct req *r)
 {
+	pace_end(&r->pace);
 	return r->status;
 }
 
 int
 reply_cut(struct req *r)
 {
+	pace_end(&r->pace);
 	r->io->cut(r->ctx);
 	return r->status;
 }

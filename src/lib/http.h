@@ -12,6 +12,7 @@
 #include "faults.h"
 #include "id.h"
 #include "js.h"
+#include "pace.h"
 #include "uri.h"
 
 /* A request and its reply, over FastCGI or, in tests, over memory. */
@@ -46,6 +47,9 @@ struct http_io {
 	void (*cut)(void *ctx);
 	/* Give the connection away; NULL: it cannot be. */
 	bool (*detach)(void *ctx, struct http_conn *out);
+	/* From now on a write fails that cannot go on for so many ms.  NULL: no write
+	 * waits for the client. */
+	void (*set_timeout)(void *ctx, int ms);
 };
 
 struct req {
@@ -62,6 +66,7 @@ struct req {
 	const char *body;
 	size_t body_len;
 	int status; /* of the reply sent, 0 before */
+	struct pace pace; /* of its body */
 	bool deaf; /* nobody takes more of a reply that was begun */
 	bool detached; /* another answers it, see req_detach() */
 };
@@ -112,18 +117,24 @@ enum err req_json_object(struct req *r, struct js_doc *doc, struct faults *f)
  */
 bool req_detach(struct req *r, struct http_conn *out);
 
-/* Send a reply.  Each returns the status, for the handler to return.  headers:
- * NULL or complete lines, each ended by CRLF. */
+/*
+ * Send a reply.  Each returns the status, for the handler to return.  headers:
+ * NULL or complete lines, each ended by CRLF.  A long one (see pace.h) is 503 where too
+ * many are under way, and is broken off where its client is too slow.
+ */
 int reply(struct req *r, int status, const char *type, const char *headers,
     const char *body, size_t len);
 int reply_json(struct req *r, int status, const char *json, size_t len);
 int reply_text(struct req *r, int status, const char *text);
 
+/* Whether a long reply may begin now; else better a 503 than one that breaks off. */
+bool reply_may_be_long(const struct req *r);
+
 /*
  * A reply whose length nobody knows before: begin it, write any number of pieces,
  * better big than many, and end it, or break it off if the rest cannot be had.
- * reply_write() is false if nobody listens any more or it was a HEAD; then there is
- * no need for the rest.  reply_end() and reply_cut() return the status.
+ * reply_write() is false if nobody listens any more, or too slowly, or it was a HEAD;
+ * then there is no need for the rest.  reply_end() and reply_cut() return the status.
  */
 void reply_begin(struct req *r, int status, const char *type);
 bool reply_write(struct req *r, const void *p, size_t n);

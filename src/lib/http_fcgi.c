@@ -8,8 +8,11 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 /* Records (FastCGI Specification, sections 3.3, 5.3 and 5.5). */
 #define VERSION 1
@@ -17,6 +20,9 @@
 #define STDOUT 6
 #define HEADER_LEN 8
 #define RECORD_MAX ((size_t)65528) /* of content: 16 bits, a multiple of 8 */
+
+/* Of the threads that answer late, so many may wait for slow clients. */
+#define LATE_LONG 4
 
 /* The library sends records of 8 KiB; what is bigger than this goes past it. */
 #define BIG ((size_t)16384)
@@ -132,6 +138,21 @@ fcgi_write(void *ctx, const char *buf, size_t n)
 	return true;
 }
 
+static void
+set_timeout(int fd, int ms)
+{
+	struct timeval t = {ms / 1000, (suseconds_t)(ms % 1000) * 1000};
+
+	/* On a socket of ours it cannot fail. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
+}
+
+static void
+fcgi_set_timeout(void *ctx, int ms)
+{
+	set_timeout(((FCGX_Request *)ctx)->ipcFd, ms);
+}
+
 /* The connection ends without FCGI_END_REQUEST, and so does the client's. */
 static void
 fcgi_cut(void *ctx)
@@ -166,6 +187,7 @@ const struct http_io http_fcgi = {
     .write = fcgi_write,
     .cut = fcgi_cut,
     .detach = fcgi_detach,
+    .set_timeout = fcgi_set_timeout,
 };
 
 bool
@@ -223,6 +245,27 @@ late_cut(void *ctx)
 	(void)shutdown(((struct http_fcgi_late *)ctx)->conn.fd, SHUT_RDWR);
 }
 
+/* At the pace of long replies. */
+static bool
+send_late(const struct http_conn *c, const char *p, size_t n, const void *tail,
+    size_t tail_len)
+{
+	struct pace pace = {0};
+	bool sent = true;
+	size_t part;
+
+	set_timeout(c->fd, PACE_GRACE_MS);
+	for (; n > 0 && sent; p += part, n -= part) {
+		part = n < RECORD_MAX ? n : RECORD_MAX;
+		sent =
+		    pace_go_on(&pace, LATE_LONG, clock_mono_ms()) &&
+		    write_records(c, p, part, tail, part == n ? tail_len : 0);
+		pace.sent += part;
+	}
+	pace_end(&pace);
+	return sent;
+}
+
 /* A part of an answer is none: without memory there is only the end. */
 bool
 http_fcgi_end(struct http_fcgi_late *l)
@@ -233,8 +276,8 @@ http_fcgi_end(struct http_fcgi_late *l)
 	put_head(tail, STDOUT, l->conn.request, 0, 0);
 	put_head(
 	    tail + HEADER_LEN, END_REQUEST, l->conn.request, HEADER_LEN, 0);
-	sent = buf_ok(&l->out) && write_records(&l->conn, l->out.p, l->out.len,
-				      tail, sizeof(tail));
+	sent = buf_ok(&l->out) &&
+	       send_late(&l->conn, l->out.p, l->out.len, tail, sizeof(tail));
 	(void)close(l->conn.fd);
 	l->conn.fd = -1;
 	return sent;

@@ -12,7 +12,7 @@ bool http_fcgi_gone(const struct http_conn *c);
 /*
  * The reply to a connection that req_detach() gave away: ctx is one of these.  What is
  * written is gathered in the arena and sent by http_fcgi_end(), which closes the
- * connection; false if nobody took it.
+ * connection; false if nobody took it, or a long one too slowly (pace.h).
  */
 struct http_fcgi_late {
 	struct http_conn conn;

@@ -112,20 +112,38 @@ ipv6_sign(int c)
 	return isxdigit(c) || c == ':';
 }
 
-/* In brackets. */
+/* In brackets: something stands behind the first colon. */
 static bool
 is_ipv6(struct part t)
 {
-	return t.len >= 2 && memchr(t.p, ':', t.len) != NULL &&
-	       all(t, ipv6_sign);
+	const char *colon = memchr(t.p, ':', t.len);
+
+	return colon != NULL && colon + 1 < t.p + t.len && all(t, ipv6_sign);
 }
 
-/* Unreserved, sub-delims, escapes and the colon (RFC 3986, section 3.2.1). */
+/* Unreserved, sub-delims and the colon (RFC 3986, section 3.2.1). */
 static int
 user_sign(int c)
 {
 	return isalnum(c) ||
-	       (c != '\0' && strchr("-._~!$&'()*+,;=:%", c) != NULL);
+	       (c != '\0' && strchr("-._~!$&'()*+,;=:", c) != NULL);
+}
+
+/* These, and escapes of two digits. */
+static bool
+is_user(struct part t)
+{
+	size_t i;
+
+	for (i = 0; i < t.len; i++) {
+		if (t.p[i] == '%' && t.len - i > 2 &&
+		    isxdigit((unsigned char)t.p[i + 1]) &&
+		    isxdigit((unsigned char)t.p[i + 2]))
+			i += 2;
+		else if (!user_sign((unsigned char)t.p[i]))
+			return false;
+	}
+	return true;
 }
 
 static bool
@@ -156,17 +174,19 @@ is_host(struct part t)
 	host = (struct part){t.p, end != NULL ? (size_t)(end - t.p) : t.len};
 	t.p += host.len;
 	t.len -= host.len;
+	if (!is_port(t))
+		return false;
+	if (is(host, "localhost") || is_ipv4(host))
+		return true;
 	/* A name may end in the dot of the root. */
 	if (host.len > 1 && host.p[host.len - 1] == '.')
 		host.len--;
-	return (is(host, "localhost") || is_ipv4(host) ||
-		   is_dotted_name(host, ascii_letter)) &&
-	       is_port(t);
+	return is_dotted_name(host, ascii_letter);
 }
 
-/* The bytes of white space at p: ASCII, its separators, and Unicode's. */
-static size_t
-space_len(const char *p, size_t len)
+/* ASCII, its separators, and Unicode's. */
+size_t
+address_space_len(const char *p, size_t len)
 {
 	static const char *const wide[] = {"\302\205", "\302\240",
 	    "\341\232\200", "\342\200\250", "\342\200\251", "\342\200\257",
@@ -197,7 +217,7 @@ address_has_space(const char *s, size_t len)
 	size_t i;
 
 	for (i = 0; i < len; i++)
-		if (space_len(s + i, len - i) > 0)
+		if (address_space_len(s + i, len - i) > 0)
 			return true;
 	return false;
 }
@@ -230,10 +250,11 @@ address_is_url(const char *s, size_t len)
 	host = (struct part){s + n, i - n};
 	if (memchr(host.p, '@', host.len) != NULL) {
 		user = cut(&host, '@');
-		if (!all(user, user_sign))
+		if (!is_user(user))
 			return false;
 	}
-	return is_host(host) && !address_has_space(s + i, len - i);
+	return is_host(host) && !address_has_space(s + i, len - i) &&
+	       memchr(s + i, '\0', len - i) == NULL;
 }
 
 /* Visible signs of RFC 5322, section 3.2.3, and letters of any script. */

@@ -162,11 +162,17 @@ archive_find_attachments(
 }
 
 enum err
-archive_find_artifact(
-    struct svc *s, struct arena *a, const struct id *id, const char **path)
+archive_find_artifact(struct svc *s, struct arena *a, const struct id *id,
+    const char **path, int64_t *size)
 {
-	if (!blob_has(s->blob, id, BLOB_ARTIFACT))
+	int64_t n = blob_size(s->blob, id, BLOB_ARTIFACT);
+	const char *p;
+
+	if (n == -1)
 		return ERR_NOTFOUND;
-	*path = blob_path(a, id, BLOB_ARTIFACT);
-	return *path != NULL ? ERR_OK : ERR_NOMEM;
+	if ((p = blob_path(a, id, BLOB_ARTIFACT)) == NULL)
+		return ERR_NOMEM;
+	*path = p;
+	*size = n;
+	return ERR_OK;
 }

@@ -37,10 +37,11 @@ enum err archive_put_attachments(struct svc *s, const struct id *id,
 enum err archive_put_artifact(const struct id *id, struct blob_file *f)
     __attribute__((warn_unused_result));
 
-/* Where the archive is, as blob_path() tells it; ERR_NOTFOUND. */
+/* Where the archive is, as blob_path() tells it, and of an artifact its size; ERR_NOTFOUND. */
 enum err archive_find_attachments(struct svc *s, struct arena *a,
     const struct id *id, const char **path) __attribute__((warn_unused_result));
 enum err archive_find_artifact(struct svc *s, struct arena *a,
-    const struct id *id, const char **path) __attribute__((warn_unused_result));
+    const struct id *id, const char **path, int64_t *size)
+    __attribute__((warn_unused_result));
 
 #endif /* !ARCHIVE_H */

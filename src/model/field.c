@@ -11,6 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "address.h"
+
 #define NUMBER_LEN_MAX 400
 
 static const char no_memory[] = "Out of memory.";
@@ -58,6 +60,34 @@ number(const char *p, size_t len, int64_t *out)
 	return NULL;
 }
 
+/* How many bytes of white space the len bytes at s begin with. */
+static size_t
+spaces(const char *s, size_t len)
+{
+	size_t i = 0, n;
+
+	while (i < len && (n = address_space_len(s + i, len - i)) > 0)
+		i += n;
+	return i;
+}
+
+/* Without the white space around. */
+static void
+trim(const char **s, size_t *len)
+{
+	size_t i = spaces(*s, *len), end = 0, n;
+
+	*s += i;
+	*len -= i;
+	for (i = 0; i < *len; i += n) {
+		if ((n = spaces(*s + i, *len - i)) > 0)
+			continue;
+		n = 1;
+		end = i + 1;
+	}
+	*len = end;
+}
+
 /* Text with spaces around, a sign, digits, and single underscores between them.
  */
 static const char *
@@ -66,10 +96,7 @@ number_text(const char *s, size_t len, int64_t *out)
 	char digits[NUMBER_LEN_MAX + 1];
 	size_t i = 0, n = 0;
 
-	while (len > 0 && isspace((unsigned char)s[len - 1]))
-		len--;
-	while (i < len && isspace((unsigned char)s[i]))
-		i++;
+	trim(&s, &len);
 	if (i < len && (s[i] == '-' || s[i] == '+')) {
 		if (s[i] == '-')
 			digits[n++] = '-';
@@ -346,8 +373,9 @@ unit_seconds(const char *s, size_t len)
 
 /* One or more of digits, optional space, unit. */
 static bool
-duration_parts(const char *s, int64_t *out)
+duration_parts(const char *s, size_t all, int64_t *out)
 {
+	const char *limit = s + all;
 	int64_t sum = 0, n, unit;
 	size_t len;
 	char *end;
@@ -359,16 +387,15 @@ duration_parts(const char *s, int64_t *out)
 		n = strtoll(s, &end, 10);
 		if (errno == ERANGE)
 			return false;
-		while (isspace((unsigned char)*end))
-			end++;
+		end += spaces(end, (size_t)(limit - end));
 		for (len = 0; isalpha((unsigned char)end[len]); len++)
 			;
 		unit = unit_seconds(end, len);
 		if (unit == 0 || __builtin_mul_overflow(n, unit, &n) ||
 		    __builtin_add_overflow(sum, n, &sum))
 			return false;
-		for (s = end + len; isspace((unsigned char)*s); s++)
-			;
+		s = end + len;
+		s += spaces(s, (size_t)(limit - s));
 	}
 	*out = sum;
 	return true;
@@ -389,12 +416,7 @@ duration_text(struct js_doc *doc, const char *s, size_t len, int64_t *out)
 	char *trimmed;
 	int64_t n;
 
-	while (len > 0 && isspace((unsigned char)s[len - 1]))
-		len--;
-	while (len > 0 && isspace((unsigned char)*s)) {
-		s++;
-		len--;
-	}
+	trim(&s, &len);
 	if (len == 0)
 		return duration_fault(doc, "Duration cannot be empty", "");
 	if (number_text(s, len, &n) == NULL) {
@@ -407,7 +429,7 @@ duration_text(struct js_doc *doc, const char *s, size_t len, int64_t *out)
 	trimmed = arena_printf(doc->arena, "%.*s", (int)len, s);
 	if (trimmed == NULL)
 		return no_memory;
-	if (strlen(trimmed) == len && duration_parts(trimmed, out))
+	if (strlen(trimmed) == len && duration_parts(trimmed, len, out))
 		return NULL;
 	trimmed = arena_printf(doc->arena, "'%s'", trimmed);
 	return duration_fault(

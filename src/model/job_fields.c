@@ -6,7 +6,6 @@
 
 #include "job_fields.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "address.h"
@@ -93,13 +92,14 @@ static bool
 read_queue_timeout(struct shaping *s, const struct shape_field *field,
     const struct js_member *m, const struct fault_path *at)
 {
+	struct js_doc doc = {.arena = s->arena};
 	const char *why;
 	int64_t seconds;
 
 	if (!shape_int(s, field, m, at))
 		return false;
-	seconds = strtoll(m->value.p + (m->kind == JS_STRING), NULL, 10);
-	why = queue_timeout_fault(seconds);
+	if ((why = field_int(&doc, m, &seconds)) == NULL)
+		why = queue_timeout_fault(seconds);
 	return why == NULL || shape_fault(s, at, why);
 }
 

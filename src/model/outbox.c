@@ -9,6 +9,7 @@
 #include "log.h"
 
 #define BATCH 64
+#define BATCH_BYTES ((size_t)32 << 20) /* of bodies, but for the last */
 #define SWEEP_EVERY_MS 500
 /* A time further ahead than anybody sets comes from a clock set back since. */
 #define TOO_FAR_MS (2 * OUTBOX_FIRST_TRY_MS)
@@ -105,13 +106,14 @@ claim_change(struct db_conn *c, void *arg)
 	struct outbox_item *item;
 	struct db_stmt *s;
 	const char *text;
-	size_t i, len;
+	size_t i, len, bytes = 0;
 	enum err e;
 
 	b->n = 0;
 	for (e = db_query(c, &s, sql[SQL_DUE], "iii", b->now,
 		 b->now + TOO_FAR_MS, (int64_t)BATCH);
-	     e == ERR_OK && b->n < BATCH; e = db_next(s)) {
+	     e == ERR_OK && b->n < BATCH && bytes < BATCH_BYTES;
+	     e = db_next(s)) {
 		b->due[b->n] = db_int(s, 4);
 		item = &b->items[b->n++];
 		item->publish_at = b->now + OUTBOX_FIRST_TRY_MS;
@@ -120,6 +122,7 @@ claim_change(struct db_conn *c, void *arg)
 		text = db_text(s, 1, &len);
 		item->queue = arena_dup(b->arena, text, len);
 		text = db_text(s, 2, &item->len);
+		bytes += item->len;
 		item->body = arena_dup(b->arena, text, item->len);
 		if (item->queue == NULL || item->body == NULL) {
 			e = ERR_NOMEM;

@@ -1,22 +1,16 @@
 /*
  * Out of a file, escaped, into a buffer.  What fits there is one reply with its
- * length.  Else the buffer is sent whenever it is full, by a thread that then waits
- * for its client, so not all threads may do that at once.
+ * length.  Else the buffer is sent whenever it is full.
  */
 
 #include "stream.h"
 
-#include <stdatomic.h>
 #include <string.h>
-
-#include "gate.h"
 
 #define PIECE ((size_t)32768)
 #define ROOM ((size_t)262144)
 
 _Static_assert(ROOM > PIECE * JS_ESCAPED_MAX, "a piece always fits");
-
-static atomic_uint n_long;
 
 struct stream {
 	struct worker *w;
@@ -29,16 +23,16 @@ struct stream {
 	bool failed; /* a log could not be read */
 };
 
-/* One part of the threads sends no long ones. */
-#define SHARE 4
-
+/* Whether it cannot but be a long one. */
 static bool
-take_place(void)
+is_long(const struct joblogs *logs)
 {
-	if (atomic_fetch_add(&n_long, 1) < gate_rest(SHARE))
-		return true;
-	(void)atomic_fetch_sub(&n_long, 1);
-	return false;
+	int64_t n = 0;
+	size_t i;
+
+	for (i = 0; i < logs->n; i++)
+		n += logs->logs[i].left;
+	return n > (int64_t)PACE_FREE;
 }
 
 /* The most bytes that the reply can have, if it fits at all. */
@@ -66,7 +60,7 @@ stream_begin(struct worker *w, struct req *r, struct joblogs *logs, size_t text)
 		(void)reply_err(r, ERR_NOMEM);
 		return NULL;
 	}
-	if (!whole && !take_place()) {
+	if (is_long(logs) && !reply_may_be_long(r)) {
 		(void)reply_err(r, ERR_BUSY);
 		return NULL;
 	}
@@ -129,6 +123,5 @@ stream_end(struct stream *s)
 				 : reply_json(s->r, 200, s->out, s->len);
 	if (!s->failed)
 		flush(s);
-	(void)atomic_fetch_sub(&n_long, 1);
 	return s->failed ? reply_cut(s->r) : reply_end(s->r);
 }

@@ -13,8 +13,7 @@ struct stream;
 
 /*
  * Begin a reply of 200 with text of at most so many bytes beside the logs.  NULL after
- * 503 if memory is short, or if many long ones are being sent: their readers may
- * be slow, and threads must remain for the others.
+ * 503 if memory is short, or if it is a long one (pace.h) and many are being sent.
  */
 struct stream *stream_begin(
     struct worker *w, struct req *r, struct joblogs *logs, size_t text);

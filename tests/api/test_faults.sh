@@ -261,9 +261,69 @@ test_held_store() {
 $(answer | id_in)" "$(take_all held)"
 }
 
+# Resident memory of a responder of the instance big, in kB.
+resident() {
+	sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$(pids_of big "$1")/status"
+}
+
+# flat PROGRAM KB: no more than 8 MB above what it was.
+# shellcheck disable=SC2317 # called by within
+flat() {
+	[ "$(resident "$1")" -le $(($2 + 8192)) ]
+}
+
+# says_flat PROGRAM KB
+says_flat() {
+	if within 20 flat "$1" "$2"; then
+		ok "memory of $1 is flat after jobs of 16 MB"
+	else
+		not_ok "memory of $1 is flat after jobs of 16 MB" \
+			"from $2 kB to $(resident "$1") kB"
+	fi
+}
+
+# Jobs of the greatest size, several at a time: what they took of memory is given back.
+test_big_jobs() {
+	start big --set AMQP_URI=
+	{
+		printf '{"job_queue":"big","a":"'
+		head -c 16777189 /dev/zero | tr '\0' x
+		printf '"}'
+	} >"$scratch/16mb.json"
+	equal "the body is of the greatest size" 16777215 \
+		"$(wc -c <"$scratch/16mb.json")"
+	post /v1/job '{"job_queue":"small"}' >/dev/null
+	get '/v1/job?queue=small&agent=a' >/dev/null
+	job_kb=$(resident tf-job)
+	dispatch_kb=$(resident tf-dispatch)
+	clients=
+	for n in 1 2 3 4 5 6 7 8; do
+		curl --silent --max-time 120 --output /dev/null \
+			--write-out '%{http_code}\n' \
+			--header 'Content-Type: application/json' \
+			--data-binary "@$scratch/16mb.json" "$url/v1/job" \
+			>"$scratch/big.$n" &
+		clients="$clients $!"
+	done
+	# shellcheck disable=SC2086 # numbers
+	wait $clients
+	equal "eight big jobs at a time are accepted" "8 200" \
+		"$(cat "$scratch"/big.? | sort | uniq -c | sed 's/^ *//')"
+	says_flat tf-job "$job_kb"
+	equal "one is handed out" 200 "$(get '/v1/job?queue=big&agent=a')"
+	like "whole" '*"started_at":"*' "$(tail -c 50 "$scratch/answer")"
+	equal "with all its bytes" 16777189 \
+		"$(sed 's/.*"a":"\(x*\)".*/\1/' "$scratch/answer" | tr -d '\n' | wc -c)"
+	equal "it is read too" 200 "$(get "/v1/job/$(id_in <"$scratch/answer")")"
+	says_flat tf-dispatch "$dispatch_kb"
+	says_flat tf-job "$job_kb"
+	stop big
+}
+
 start held --set STORE_WAIT_MS=500
 test_cut_upload
 test_held_store
+test_big_jobs
 test_full_disk
 test_kills
 finish

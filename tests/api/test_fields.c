@@ -88,6 +88,26 @@ Test(test_fields, names_each_fault)
 		expect_faults(post_with(rows[i].members), rows[i].faults);
 }
 
+/* Judged by its value, however it is written. */
+Test(test_fields, bounds_queue_timeout)
+{
+	static const char range[] =
+	    "{\"queue_timeout\":[\"Must be greater than or equal to 1 and "
+	    "less than or equal to 315360000.\"]}";
+	static const char *const good[] = {
+	    "5", "5.9", "\"5\"", "\" +5 \"", "\"\\u0035\"", "\"0_5\"", "0.5e1"};
+	static const char *const bad[] = {
+	    "0", "-5", "0.9", "\"0\"", "5e9", "315360001", "\"\\u0030\""};
+	size_t i;
+
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		expect_member(kept(fmt("\"queue_timeout\":%s", good[i])),
+		    "queue_timeout", "5");
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		expect_faults(
+		    post_with(fmt("\"queue_timeout\":%s", bad[i])), range);
+}
+
 Test(test_fields, takes_null_for_provision_data_alone)
 {
 	expect_part(kept("\"provision_data\":null"), "\"provision_data\":null");

@@ -98,6 +98,12 @@ test_artifact()
 	equal "the bytes of the range" \
 		"$(tail -c +11 "$scratch/tgz" | head -c 10 | cksum)" \
 		"$(cksum <"$scratch/answer")"
+	for range in "$(wc -c <"$scratch/tgz")-" 999999999- -0 x; do
+		says "no such range: $range" 416 \
+			'{"detail":{},"message":"Range Not Satisfiable"}' \
+			"$path" -H "Range: bytes=$range"
+		equal "it is no gzip: $range" '' "$(head_of Content-Encoding)"
+	done
 	equal "HEAD" 200 "$(send "$path" --head)"
 	says "an empty artifact" 200 OK "$path" -F 'file=@/dev/null'
 	equal "the newest is served" 200 "$(send "$path")"
@@ -108,6 +114,27 @@ test_artifact()
 	equal "as it was posted" "$(cksum <"$scratch/tgz")" \
 		"$(cksum <"$scratch/answer")"
 	equal "another method" 405 "$(send "$path" -X PUT)"
+}
+
+# Of the same size, within the same second: nobody may take one for the other.
+test_replaced()
+{
+	path=/v1/result/$(new_id)/artifact
+	equal "the first artifact" 200 \
+		"$(send "$path" -F 'file=one;filename=f')"
+	send "$path" >/dev/null
+	etag=$(head_of ETag)
+	time=$(head_of Last-Modified)
+	like "it has an ETag" '"*"' "$etag"
+	equal "its ETag holds" 304 "$(send "$path" -H "If-None-Match: $etag")"
+	equal "the second, as long as the first" 200 \
+		"$(send "$path" -F 'file=two;filename=f')"
+	equal "the ETag of the first is the second's no more" "200 two" \
+		"$(send "$path" -H "If-None-Match: $etag") $(answer)"
+	equal "nor is its time" "200 two" \
+		"$(send "$path" -H "If-Modified-Since: $time") $(answer)"
+	equal "a range of the first does not go on with the second" \
+		"200 two" "$(send "$path" --range 1- -H "If-Range: $etag") $(answer)"
 }
 
 test_forms()
@@ -198,6 +225,20 @@ test_roles()
 		-H 'Transfer-Encoding: chunked' -F "file=@$scratch/1001"
 	says "1000 bytes are not" 200 OK "$path" -F "file=@$scratch/1000"
 	equal "nothing is left of those" '' "$(tmp_files limited)"
+	id=$(new_waiting limited)
+	path=/v1/job/$id/attachments
+	for size in 1001 big; do
+		says "attachments of $size bytes are over ARTIFACT_MAX" 413 \
+			'{"detail":{},"message":"Payload too large"}' "$path" \
+			-F "file=@$scratch/$size"
+	done
+	says "chunked ones too" 413 \
+		'{"detail":{},"message":"Payload too large"}' "$path" \
+		-H 'Transfer-Encoding: chunked' -F "file=@$scratch/big"
+	equal "none are there yet" 204 "$(send "$path")"
+	says "attachments of 1000 bytes are not" 200 OK "$path" \
+		-F "file=@$scratch/1000"
+	equal "nothing is left of these either" '' "$(tmp_files limited)"
 	id=$(new_waiting late)
 	if within 20 is_cancelled; then
 		ok "a job whose attachments do not come is cancelled"
@@ -422,6 +463,7 @@ gzip -c "$scratch/tar" >"$scratch/tgz"
 head -c 300000000 /dev/urandom >"$scratch/big"
 start main
 test_artifact
+test_replaced
 test_forms
 test_attachments
 test_big

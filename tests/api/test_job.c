@@ -349,6 +349,8 @@ Test(test_job, names_the_fault_of_an_action)
 
 	expect_faults(post(path, "{\"action\":\"stop\"}"),
 	    "{\"action\":[\"Must be one of: cancel.\"]}");
+	expect_faults(post(path, "{\"action\":\"cancel\\u0000\"}"),
+	    "{\"action\":[\"Must be one of: cancel.\"]}");
 	expect_faults(post(path, "{\"action\":5}"),
 	    "{\"action\":[\"Not a valid string.\"]}");
 	expect_faults(post(path, "{\"action\":null}"),

@@ -40,6 +40,31 @@ Test(arena, refuses_what_no_memory_can_hold)
 	arena_free(a);
 }
 
+/* Many big requests at a time are refused rather than taken to the end of memory;
+ * small ones go on. */
+Test(arena, bounds_the_big_pieces_of_all_arenas_together)
+{
+	struct arena *a = arena_new(), *b = arena_new();
+	size_t i;
+
+	arena_set_limit((uint64_t)40 << 20);
+	cr_expect_not_null(arena_alloc(a, (size_t)30 << 20));
+	cr_expect_null(arena_alloc(b, (size_t)11 << 20));
+	cr_expect_not_null(arena_alloc(b, (size_t)9 << 20));
+	cr_expect_null(arena_alloc(a, (size_t)2 << 20));
+	for (i = 0; i < 100; i++)
+		cr_expect_not_null(arena_alloc(b, 1000));
+	arena_reset(a);
+	cr_expect_not_null(arena_alloc(b, (size_t)30 << 20));
+	arena_free(b);
+	cr_expect_not_null(arena_alloc(a, (size_t)40 << 20));
+	cr_expect_null(arena_alloc(a, SIZE_MAX / 2));
+	arena_free(a);
+	a = arena_new();
+	cr_expect_not_null(arena_alloc(a, (size_t)40 << 20));
+	arena_free(a);
+}
+
 Test(arena, runs_what_was_deferred_at_reset_and_once)
 {
 	struct arena *a = arena_new();

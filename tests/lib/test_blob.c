@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "blob.h"
@@ -101,6 +102,46 @@ Test(blob, replaces_a_file_whole)
 	    blob_get(blob, &id, BLOB_RESULT, arena, MANY, &p, &n), ERR_OK);
 	cr_expect_str_eq(p, "new");
 	cr_expect_eq(n, 3);
+}
+
+/* When the file of id was changed, in seconds. */
+static int64_t
+time_of(const char *name)
+{
+	char path[192];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/jobs/%.2s/%s/%s", dir, id.text,
+	    id.text, name);
+	cr_assert_eq(stat(path, &st), 0);
+	return st.st_mtim.tv_sec;
+}
+
+/* nginx makes the ETag of size and second: a range of one file must not go on with
+ * the rest of another. */
+Test(blob, replaces_a_file_by_one_of_a_later_second)
+{
+	struct blob_file *f;
+	int64_t before;
+	int i;
+
+	cr_assert_eq(blob_put(blob, &id, BLOB_RESULT, "old", 3), ERR_OK);
+	for (i = 0; i < 5; i++) {
+		before = time_of("result.json");
+		cr_assert_eq(
+		    blob_put(blob, &id, BLOB_RESULT, "new", 3), ERR_OK);
+		cr_expect_gt(time_of("result.json"), before);
+	}
+	cr_expect_lt(time_of("result.json"), (int64_t)time(NULL) + 7);
+	for (i = 0; i < 2; i++) {
+		before = i > 0 ? time_of("artifact.tar.gz") : 0;
+		cr_assert_eq(blob_begin(blob, &f), ERR_OK);
+		cr_assert_eq(blob_write(f, "new", 3), ERR_OK);
+		cr_assert_eq(blob_sync(f), ERR_OK);
+		cr_assert_eq(blob_publish(f, &id, BLOB_ARTIFACT), ERR_OK);
+		blob_end(f);
+		cr_expect_gt(time_of("artifact.tar.gz"), before);
+	}
 }
 
 Test(blob, reads_no_file_of_more_bytes_than_asked_for)

@@ -52,7 +52,14 @@ Test(address, knows_a_url)
 	    {"http://host", false},
 	    {"http://host/a.bc", false},
 	    {"http://localhos", false},
-	    {"http://localhost.", true},
+	    {"http://localhost.", false},
+	    {"http://1.2.3.4.", false},
+	    {"http://[1:]", false},
+	    {"http://[:]", false},
+	    {"http://[:1]", true},
+	    {"http://me:p%2@a.bc", false},
+	    {"http://me:p%2g@a.bc", false},
+	    {"http://me%@a.bc", false},
 	    {"http://a.b", false},
 	    {"http://.bc", false},
 	    {"http://a..bc", false},
@@ -82,8 +89,9 @@ Test(address, knows_a_url)
 	};
 
 	expect(address_is_url, samples, N(samples));
-	cr_expect_not(address_is_url("http://a.bc/\0x", 13) &&
-		      address_is_url("http://a.bc\0/x", 14));
+	cr_expect_not(address_is_url("http://a.bc/\0x", 14));
+	cr_expect_not(address_is_url("http://a.bc/\0", 13));
+	cr_expect_not(address_is_url("http://a.bc\0/x", 14));
 	cr_expect_not(address_is_url("http://a\0.bc", 12));
 }
 

@@ -1,4 +1,4 @@
-/* Dates and times as the wire has them. */
+/* Dates, times and numbers as the wire has them. */
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -60,4 +60,25 @@ Test(field, refuses_what_is_no_time)
 		    "Not a valid datetime.", "%s", bad[i]);
 	cr_expect_not_null(
 	    field_datetime_text("2026-11-25T08:10\0Z", 18, &got));
+}
+
+/* White space of any script stands around a number, as it comes from a web page. */
+Test(field, reads_a_number_with_white_space_around)
+{
+	static const char *const good[] = {"5", " +5\n", "\302\2405\302\205",
+	    "\342\200\203\034 5\343\200\200"};
+	static const char *const bad[] = {
+	    "", " ", "\302\240", "5\342\200\213", "- 5", "5 5", "5\0", "\302"};
+	int64_t got = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		got = 0;
+		cr_expect_null(field_int_text(good[i], strlen(good[i]), &got));
+		cr_expect_eq(got, 5, "'%s'", good[i]);
+	}
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		cr_expect_str_eq(
+		    field_int_text(bad[i], i == 6 ? 2 : strlen(bad[i]), &got),
+		    FIELD_NOT_INT, "'%s'", bad[i]);
 }

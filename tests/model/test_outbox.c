@@ -311,6 +311,34 @@ Test(outbox, sends_what_was_left_over_in_order_a_batch_at_a_time)
 	expect_nothing_left();
 }
 
+/* Of 20 MB each, ended before they could be sent: the fake broker takes no such
+ * messages. */
+static enum err
+make_big(struct db_conn *c, void *arg)
+{
+	(void)arg;
+	return db_exec(c, NULL,
+	    "UPDATE job SET state = 'cancelled', "
+	    "body = hex(zeroblob(10000000))",
+	    "");
+}
+
+Test(outbox, takes_few_big_jobs_at_a_time)
+{
+	struct id ids[5];
+
+	given_server(PATIENT_MS);
+	given_left_over(ids, NULL, 5);
+	cr_assert_eq(db_write(f.svc.db, make_big, NULL), ERR_OK);
+	later(OUTBOX_FIRST_TRY_MS);
+	cr_expect_eq(sweep(), 0);
+	cr_expect_eq(waiting(), 3);
+	cr_expect_eq(sweep(), 0);
+	cr_expect_eq(waiting(), 1);
+	cr_expect_eq(sweep(), 0);
+	expect_nothing_left();
+}
+
 Test(outbox, loses_no_job_and_doubles_none_while_the_broker_is_gone_for_long)
 {
 	struct id ids[BATCH + 20];

@@ -78,24 +78,16 @@ show(struct worker *w, struct req *r)
 	return status;
 }
 
-/* While another one is being sent. */
+/* While another one waits for its client. */
 static int
 show_beside_another(struct worker *w, struct req *r)
 {
-	static const struct joblog_query all = {
-	    JOBLOG_TYPE__MAX, PHASE__MAX, INT64_MIN, INT64_MIN};
-	struct joblogs logs;
-	struct req other = *r;
-	struct stream *s;
+	struct pace other = {.sent = PACE_FREE};
 	int status;
 
-	cr_assert_eq(joblog_list(w->svc, &id, &all, &logs), ERR_OK);
-	other.method = METHOD_HEAD;
-	s = stream_begin(w, &other, &logs, 0);
-	cr_assert_not_null(s);
+	cr_assert(pace_go_on(&other, gate_rest(4), 0));
 	status = show(w, r);
-	(void)stream_end(s);
-	joblog_close(&logs);
+	pace_end(&other);
 	return status;
 }
 
@@ -180,12 +172,28 @@ Test(stream, leaves_threads_to_those_who_are_quick)
 	struct call c = {.target = "/beside"};
 
 	gate_set_threads(1);
-	given_log(BIG);
+	given_log(2 * BIG);
 	run(&c);
 	cr_expect_eq(c.status, 503);
+	cr_expect_str_eq(call_header(&c, "Retry-After"), "5");
 	call_free(&c);
 	c = (struct call){.target = "/show"};
 	run(&c);
 	cr_expect_eq(c.status, 200);
+	cr_expect_eq(c.text_len, 2 * BIG + 5);
+	call_free(&c);
+}
+
+/* The web server takes it at once, whatever its client does. */
+Test(stream, needs_no_place_for_a_log_of_1_mib)
+{
+	struct call c = {.target = "/beside"};
+
+	gate_set_threads(1);
+	given_log(BIG);
+	run(&c);
+	cr_expect_eq(c.status, 200);
+	cr_expect_eq(c.text_len, BIG + 5);
+	cr_expect_not(c.cut);
 	call_free(&c);
 }

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "clock.h"
+
 struct carried {
 	struct call *call;
 	size_t read;
@@ -71,6 +73,7 @@ reply_taken(void *ctx, const char *buf, size_t n)
 	struct carried *x = ctx;
 	char *p = realloc(x->out.p, x->out.len + n + 1);
 
+	clock_skip_for_test(x->call->ms_per_write);
 	if (p == NULL)
 		return false;
 	memcpy(p + x->out.len, buf, n);
@@ -86,8 +89,20 @@ reply_broken_off(void *ctx)
 	((struct carried *)ctx)->call->cut = true;
 }
 
+static void
+reply_timeout(void *ctx, int ms)
+{
+	((struct carried *)ctx)->call->timeout_ms = ms;
+}
+
 static const struct http_io io = {
-    param, body_read, body_broken, reply_taken, reply_broken_off, NULL};
+    .param = param,
+    .read = body_read,
+    .broken = body_broken,
+    .write = reply_taken,
+    .cut = reply_broken_off,
+    .set_timeout = reply_timeout,
+};
 
 static void
 split(struct call *c, struct carried *x)

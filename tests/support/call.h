@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "route.h"
 
@@ -18,9 +19,11 @@ struct call {
 	const char *authorization;
 	const char *cookie;
 	bool broken; /* the body breaks off where it ends */
+	int64_t ms_per_write; /* of the reply: so slow is the client */
 	/* The reply. */
 	int status;
 	bool cut; /* the reply was broken off */
+	int timeout_ms; /* of its writes; 0: they may wait for ever */
 	char head[4096];
 	char *text; /* the body, ended by NUL; of the call until call_free() */
 	size_t text_len;

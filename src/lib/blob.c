@@ -332,23 +332,37 @@ make_later(int fd, int jobs, const char *path)
 	return futimens(fd, times);
 }
 
-/* The job's directory is there, unless somebody has removed it since.  Who replaces a
- * file in the same shard waits, so that no two are of one second. */
+/* Who replaces a file in the same shard waits, so that no two are of one second. */
 static int
-give_name(struct blob *b, int fd, const char *tmp_name, const struct id *id,
-    enum blob_name name)
+replace(struct blob *b, int fd, const char *tmp_name, const struct id *id,
+    const char *path)
 {
-	char shard[SHARD_LEN], path[PATH_LEN];
+	char shard[SHARD_LEN];
 	int lock, rc;
 
 	shard_of(id, shard);
-	path_of(id, name, path);
 	if ((lock = open_dir(b->jobs, shard)) == -1)
 		return -1;
 	rc = lock_waiting(lock);
 	if (rc == 0 && (rc = make_later(fd, b->jobs, path)) == 0)
 		rc = renameat(b->tmp, tmp_name, b->jobs, path);
 	(void)close(lock);
+	return rc;
+}
+
+/* The job's directory is there, unless somebody has removed it since.  Most files
+ * replace none; a file system that cannot tell says EINVAL. */
+static int
+give_name(struct blob *b, int fd, const char *tmp_name, const struct id *id,
+    enum blob_name name)
+{
+	char path[PATH_LEN];
+	int rc;
+
+	path_of(id, name, path);
+	rc = renameat2(b->tmp, tmp_name, b->jobs, path, RENAME_NOREPLACE);
+	if (rc == -1 && (errno == EEXIST || errno == EINVAL))
+		rc = replace(b, fd, tmp_name, id, path);
 	return rc;
 }
 

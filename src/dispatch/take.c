@@ -4,14 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "clock.h"
 #include "handout.h"
 #include "hold.h"
+#include "job_view.h"
 #include "log.h"
 #include "prefer.h"
 #include "queue.h"
 #include "routes.h"
-#include "secret.h"
 
 /* By so much the web server must wait longer than a request is held. */
 #define MARGIN_S 5
@@ -91,36 +90,18 @@ read_wait(const struct conf *conf, struct req *r, bool by_cookie,
 	return true;
 }
 
-/* The definition with what only the taker is told: the values of its secrets, and
- * members spliced in before its end. */
 int
 take_reply_job(
     struct svc *svc, struct req *r, const struct job *job, const char *headers)
 {
-	const char *body = job->body;
-	char time[CLOCK_TEXT_LEN];
-	size_t len = job->body_len;
 	struct buf b;
+	enum err e;
 
-	if (job->client_id != NULL &&
-	    secret_fill(svc, r->arena, &job->id, job->client_id, job->body,
-		job->body_len, &body, &len) != ERR_OK)
-		return reply_err(r, ERR_NOMEM);
-	clock_text(job->started_at, time);
-	buf_init(&b, r->arena, len + 128);
-	buf_add(&b, body, len - 1);
-	if (job->client_id != NULL && job->client_id[0] != '\0') {
-		buf_str(&b, ",\"client_id\":");
-		js_put_string(&b, job->client_id, strlen(job->client_id));
-	}
-	if (job->attachments != NULL) {
-		buf_str(&b, ",\"attachments_status\":");
-		js_put_string(&b, job->attachments, strlen(job->attachments));
-	}
-	buf_printf(&b, ",\"started_at\":\"%s\"}\n", time);
-	if (!buf_ok(&b))
-		return reply_err(r, ERR_NOMEM);
-	return reply(r, 200, "application/json", headers, b.p, b.len);
+	buf_init(&b, r->arena, job->body_len + 128);
+	e = job_view_taken(svc, &b, job);
+	return e == ERR_OK
+		   ? reply(r, 200, "application/json", headers, b.p, b.len)
+		   : reply_err(r, e);
 }
 
 int

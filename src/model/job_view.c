@@ -5,8 +5,10 @@
 
 #include <string.h>
 
+#include "clock.h"
 #include "job_fields.h"
 #include "js.h"
+#include "secret.h"
 
 static void
 put_member(struct buf *b, const struct js_member *m, const char *id_text)
@@ -74,5 +76,32 @@ job_view(struct buf *b, const struct job *job, bool strict, const char *id_text)
 	if (job->retried_as != NULL)
 		buf_printf(b, ",\"retried_as\":\"%s\"", job->retried_as);
 	buf_char(b, '}');
+	return buf_ok(b) ? ERR_OK : ERR_NOMEM;
+}
+
+enum err
+job_view_taken(struct svc *s, struct buf *b, const struct job *job)
+{
+	const char *body = job->body;
+	char time[CLOCK_TEXT_LEN];
+	size_t len = job->body_len;
+	enum err e = ERR_OK;
+
+	if (job->client_id != NULL)
+		e = secret_fill(s, b->arena, &job->id, job->client_id,
+		    job->body, job->body_len, &body, &len);
+	if (e != ERR_OK)
+		return e;
+	clock_text(job->started_at, time);
+	buf_add(b, body, len - 1);
+	if (job->client_id != NULL && job->client_id[0] != '\0') {
+		buf_str(b, ",\"client_id\":");
+		js_put_string(b, job->client_id, strlen(job->client_id));
+	}
+	if (job->attachments != NULL) {
+		buf_str(b, ",\"attachments_status\":");
+		js_put_string(b, job->attachments, strlen(job->attachments));
+	}
+	buf_printf(b, ",\"started_at\":\"%s\"}\n", time);
 	return buf_ok(b) ? ERR_OK : ERR_NOMEM;
 }

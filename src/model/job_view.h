@@ -17,4 +17,12 @@
 enum err job_view(struct buf *b, const struct job *job, bool strict,
     const char *id_text) __attribute__((warn_unused_result));
 
+/*
+ * Append what the agent gets that has taken the job, as the hand-out gives it: the definition
+ * with the values of its secrets, and, spliced in before its end, client_id,
+ * attachments_status and started_at.  ERR_NOMEM.
+ */
+enum err job_view_taken(struct svc *s, struct buf *b, const struct job *job)
+    __attribute__((warn_unused_result));
+
 #endif /* !JOB_VIEW_H */

@@ -19,7 +19,7 @@ main(int argc, char **argv)
 	    .name = "tf-job",
 	    .routes = &job_routes,
 	    .workers = 64,
-	    .needs = SVC_DB | SVC_BROKER | SVC_SEEN,
+	    .needs = SVC_DB | SVC_BROKER | SVC_SEEN | SVC_SEAL,
 	    .schema = &model_schema,
 	    .background = background,
 	};

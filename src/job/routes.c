@@ -15,6 +15,8 @@ static const struct route routes[] = {
 	explain_get},
     {METHOD_POST, "/v1/job/{job_id}/action", USER, CONF_JOB_BODY_MAX,
 	ROUTE_ID_TEXT, action_post},
+    {METHOD_POST, "/v1/job/{job_id}/claim", ROLE_AGENT, CONF_JOB_BODY_MAX, 0,
+	claim_post},
 };
 
 const struct route_table job_routes = {

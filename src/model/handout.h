@@ -33,6 +33,34 @@ enum err handout_take(struct svc *s, struct arena *a,
     const struct handout_ask *ask, struct job *out)
     __attribute__((warn_unused_result));
 
+/* Who claims which job, by the message that told of it. */
+struct claim {
+	const struct id *id;
+	const char *agent;
+	const char *client; /* as in struct handout_ask */
+};
+
+enum claim_verdict {
+	CLAIM_OK,
+	CLAIM_FAILED, /* see *failure */
+	CLAIM_NO_JOB,
+	CLAIM_ENDED, /* also cancelled */
+	CLAIM_TAKEN, /* another has it, or it was offered to another */
+	CLAIM_NOT_READY, /* its attachments are missing */
+	CLAIM_EXCLUDED, /* it waits, but not for this agent */
+	CLAIM_NEEDS_LOGIN, /* it waits for one with a client */
+};
+
+/*
+ * The agent takes the job, if it waits and the agent might be offered it; or has it already.
+ * It is started by that and never offered again.  What the agent has in hand else stays as it
+ * is: it may claim several jobs, and a claim is no word that it has none.  Ephemeral secrets
+ * stay until the next sign, so that a claim whose answer was lost is told the same again.
+ */
+enum claim_verdict handout_claim(struct svc *s, struct arena *a,
+    const struct claim *claim, struct job *out, enum err *failure)
+    __attribute__((warn_unused_result));
+
 /* What a job was when it was signed. */
 struct handout_state {
 	bool known; /* there is such a job */
@@ -51,7 +79,8 @@ struct handout_state {
 enum err handout_sign(struct db_conn *c, const char *id,
     struct handout_state *out) __attribute__((warn_unused_result));
 
-/* The same by itself, for what is no change else.  Costs a look if there was a sign before. */
+/* The same by itself, for what is no change else.  Costs a look if there was a sign before
+ * and nothing is to be spent. */
 enum err handout_note_sign(struct svc *s, const struct id *id)
     __attribute__((warn_unused_result));
 

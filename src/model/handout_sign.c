@@ -14,7 +14,8 @@ enum { SQL_LOOK, SQL_SIGN, SQL_KNOWN };
 
 static const char *const sql[] = {
     [SQL_LOOK] = "SELECT agent, attempt, signed_at, returned_at, ended_at, "
-		 "late, state, offered_at FROM job WHERE id = $1",
+		 "late, state, offered_at, secrets > secrets_spent "
+		 "FROM job WHERE id = $1",
     [SQL_SIGN] = "UPDATE job SET signed_at = coalesce(signed_at, $2), "
 		 "returned_at = NULL WHERE id = $1",
     [SQL_KNOWN] = "SELECT 1 FROM journal WHERE subject = $1 "
@@ -28,6 +29,7 @@ struct look {
 	bool stranger; /* an agent that does not have it posts */
 	bool is_signed, returned;
 	bool offered;
+	bool unspent; /* it may name ephemeral secrets that are there yet */
 };
 
 static enum err
@@ -56,6 +58,7 @@ look(struct db_conn *c, const char *id, struct look *out)
 		? out->state.state_len
 		: sizeof(out->state.state));
 	out->offered = !db_is_null(s, 7);
+	out->unspent = db_int(s, 8) != 0;
 	db_end(s);
 	return ERR_OK;
 }
@@ -103,7 +106,7 @@ handout_note_sign(struct svc *s, const struct id *id)
 	if (e == ERR_OK && l.stranger)
 		return ERR_NOTFOUND;
 	if (e != ERR_OK || !l.state.known || l.state.ended || !l.offered ||
-	    (l.is_signed && !l.returned))
+	    (l.is_signed && !l.returned && !l.unspent))
 		return e;
 	return db_write(s->db, sign_change, (void *)(uintptr_t)id);
 }

@@ -409,6 +409,34 @@ class Walk:
         self.call("cancel", 400, body=cancel, job_id="zz")
         self.call("cancel", 422, body={"action": "x"}, job_id=job)
 
+    def claims(self):
+        queue, agent = name(), name()
+        me = {"agent": agent}
+        job = self.submit(200, job_queue=queue).json()["job_id"]
+        answer = self.call("claim", 200, body=me, job_id=job)
+        self.ok("a claim is told the job", answer.json()["job_id"] == job)
+        self.call("claim", 200, body=me, job_id=job)
+        self.says("Another agent has the job", "claim", 409, body={"agent": "b"},
+                  job_id=job)
+        self.call("cancel", 200, body={"action": "cancel"}, job_id=job)
+        self.says("The job has ended", "claim", 409, body=me, job_id=job)
+        self.call("claim", 400, body=me, job_id="zz")
+        self.says("Job not found", "claim", 404, body=me)
+        self.call("claim", 422, body={"agent": "a\nb"}, job_id=job)
+        job = self.submit(200, job_queue=queue, test_data={
+            "attachments": [{"agent": "x"}]}).json()["job_id"]
+        self.call("claim", 409, body=me, job_id=job)
+        self.call("updateAgent", 200, agent_name=name(),
+                  body={"queues": [queue]})
+        job = self.submit(200, job_queue=queue,
+                          exclude_agents=[agent]).json()["job_id"]
+        self.says("The job excludes this agent", "claim", 403, body=me,
+                  job_id=job)
+        self.call("restrictQueue", 200, queue=queue,
+                  body={"client_id": "boss"})
+        self.call("claim", 401, None, body={"agent": "b"}, job_id=job)
+        answer = self.call("claim", 200, body={"agent": "b"}, job_id=job)
+
     def with_secrets(self):
         queue = name()
         self.account("ann", role="contributor")
@@ -809,7 +837,7 @@ class Walk:
         self.doc = Document(
             self.servers["main"].send("GET", "/openapi.json").body)
         steps = [self.no_provider, self.common, self.status, self.submissions, self.corpus,
-                 self.jobs, self.with_secrets, self.attachments,
+                 self.jobs, self.claims, self.with_secrets, self.attachments,
                  self.artifacts, self.results, self.agents, self.restricted,
                  self.tokens, self.clients,
                  lambda: self.events(hook, closed), self.off, self.device,

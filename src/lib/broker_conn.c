@@ -4,28 +4,14 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
-#include "config.h"
-#ifdef HAVE_RABBITMQ_C_AMQP_H
-#include <rabbitmq-c/amqp.h>
-#include <rabbitmq-c/ssl_socket.h>
-#include <rabbitmq-c/tcp_socket.h>
-#else
-#include <amqp.h>
-#include <amqp_ssl_socket.h>
-#include <amqp_tcp_socket.h>
-#endif
-
+#include "broker_link.h"
 #include "clock.h"
 
-#define CHANNEL 1
-#define FRAME_MAX 131072
-#define CLOSE_WAIT_MS 200
+#define CHANNEL BROKER_LINK_CHANNEL
 /* Of what the broker may have sent to an idle connection, read at most so much.
  */
 #define TICK_FRAMES 32
@@ -41,184 +27,26 @@ struct broker_conn {
 	char why[BROKER_CONN_WHY];
 };
 
-static struct timeval
-from_ms(int64_t ms)
-{
-	if (ms < 0)
-		ms = 0;
-	return (struct timeval){
-	    .tv_sec = (time_t)(ms / 1000),
-	    .tv_usec = (suseconds_t)(ms % 1000 * 1000),
-	};
-}
-
-static void
-why_text(char *why, const char *what, const char *text)
-{
-	(void)snprintf(why, BROKER_CONN_WHY, "%s: %s", what, text);
-}
-
-static void
-why_closed(char *why, const char *what, int code, amqp_bytes_t text)
-{
-	(void)snprintf(why, BROKER_CONN_WHY, "%s: %d %.*s", what, code,
-	    (int)(text.len > 200 ? 200 : text.len), (const char *)text.bytes);
-}
-
-/* Whether an RPC ended well; if not, why. */
-static bool
-rpc_ok(char *why, const char *what, amqp_rpc_reply_t r)
-{
-	const amqp_channel_close_t *ch;
-	const amqp_connection_close_t *co;
-
-	if (r.reply_type == AMQP_RESPONSE_NORMAL)
-		return true;
-	if (r.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION) {
-		why_text(why, what, amqp_error_string2(r.library_error));
-	} else if (r.reply.id == AMQP_CHANNEL_CLOSE_METHOD) {
-		ch = r.reply.decoded;
-		why_closed(why, what, ch->reply_code, ch->reply_text);
-	} else if (r.reply.id == AMQP_CONNECTION_CLOSE_METHOD) {
-		co = r.reply.decoded;
-		why_closed(why, what, co->reply_code, co->reply_text);
-	} else {
-		why_text(why, what, "an unexpected answer");
-	}
-	return false;
-}
-
-static amqp_table_entry_t
-flag_entry(const char *name)
-{
-	return (amqp_table_entry_t){
-	    .key = amqp_cstring_bytes(name),
-	    .value = {.kind = AMQP_FIELD_KIND_BOOLEAN, .value.boolean = 1},
-	};
-}
-
-static amqp_rpc_reply_t
-login(struct broker_conn *c, const struct amqp_addr *addr,
-    const struct broker_options *o)
-{
-	amqp_table_entry_t can[] = {
-	    flag_entry("basic.nack"),
-	    flag_entry("connection.blocked"),
-	    flag_entry("consumer_cancel_notify"),
-	    flag_entry("publisher_confirms"),
-	};
-	amqp_table_entry_t about[] = {
-	    {
-		.key = amqp_cstring_bytes("capabilities"),
-		.value = {.kind = AMQP_FIELD_KIND_TABLE,
-		    .value.table = {(int)(sizeof(can) / sizeof(can[0])), can}},
-	    },
-	    {
-		.key = amqp_cstring_bytes("connection_name"),
-		.value = {.kind = AMQP_FIELD_KIND_UTF8,
-		    .value.bytes = amqp_cstring_bytes(o->name)},
-	    },
-	};
-	amqp_table_t table = {2, about};
-
-	return amqp_login_with_properties(c->amqp, addr->vhost, CHANNEL,
-	    FRAME_MAX, (int)o->heartbeat_s, &table, AMQP_SASL_METHOD_PLAIN,
-	    addr->user, addr->password);
-}
-
-static amqp_socket_t *
-make_socket(struct broker_conn *c, const struct amqp_addr *addr,
-    const struct broker_options *o, char *why)
-{
-	amqp_socket_t *s;
-	int e;
-
-	if (!addr->tls) {
-		s = amqp_tcp_socket_new(c->amqp);
-		if (s == NULL)
-			why_text(why, "connect", "out of memory");
-		return s;
-	}
-	s = amqp_ssl_socket_new(c->amqp);
-	if (s == NULL) {
-		why_text(why, "TLS", "cannot be set up");
-		return NULL;
-	}
-	amqp_ssl_socket_set_verify_peer(s, 1);
-	amqp_ssl_socket_set_verify_hostname(s, 1);
-	e = amqp_ssl_socket_set_ssl_versions(s, AMQP_TLSv1_2, AMQP_TLSvLATEST);
-	if (e == AMQP_STATUS_OK)
-		e = amqp_ssl_socket_set_cacert(s, o->ca_file);
-	if (e == AMQP_STATUS_OK)
-		return s;
-	why_text(why, "AMQP_CA_FILE", amqp_error_string2(e));
-	return NULL;
-}
-
-/* basic.publish has no time-out of its own: let the kernel end one that the
- * broker does not read (RFC 5482). */
-static void
-limit_send(struct broker_conn *c, unsigned ms)
-{
-	(void)setsockopt(amqp_get_sockfd(c->amqp), IPPROTO_TCP,
-	    TCP_USER_TIMEOUT, &ms, sizeof(ms));
-}
-
-static void
-limit_rpc(struct broker_conn *c, int64_t deadline)
-{
-	struct timeval tv = from_ms(deadline - clock_mono_ms());
-
-	if (tv.tv_sec == 0 && tv.tv_usec == 0)
-		tv.tv_usec = 1000;
-	(void)amqp_set_rpc_timeout(c->amqp, &tv);
-}
-
-static bool
-connect_to(struct broker_conn *c, const struct amqp_addr *addr,
-    const struct broker_options *o, int timeout_ms, char *why)
-{
-	int64_t deadline = clock_mono_ms() + timeout_ms;
-	struct timeval tv = from_ms(timeout_ms);
-	amqp_socket_t *s = make_socket(c, addr, o, why);
-	int e;
-
-	if (s == NULL)
-		return false;
-	e = amqp_socket_open_noblock(s, addr->host, addr->port, &tv);
-	if (e != AMQP_STATUS_OK) {
-		why_text(why, "connect", amqp_error_string2(e));
-		return false;
-	}
-	limit_send(c, o->confirm_timeout_ms);
-	tv = from_ms(deadline - clock_mono_ms());
-	if (tv.tv_sec == 0 && tv.tv_usec == 0)
-		tv.tv_usec = 1000;
-	(void)amqp_set_handshake_timeout(c->amqp, &tv);
-	if (!rpc_ok(why, "log in", login(c, addr, o)))
-		return false;
-	limit_rpc(c, deadline);
-	(void)amqp_channel_open(c->amqp, CHANNEL);
-	if (!rpc_ok(why, "open a channel", amqp_get_rpc_reply(c->amqp)))
-		return false;
-	(void)amqp_confirm_select(c->amqp, CHANNEL);
-	return rpc_ok(why, "ask for confirms", amqp_get_rpc_reply(c->amqp));
-}
-
 struct broker_conn *
 broker_conn_open(const struct amqp_addr *addr, const struct broker_options *o,
     int timeout_ms, char why[BROKER_CONN_WHY])
 {
+	int64_t deadline = clock_mono_ms() + timeout_ms;
 	struct broker_conn *c = calloc(1, sizeof(*c));
 
-	if (c != NULL)
-		c->amqp = amqp_new_connection();
-	if (c == NULL || c->amqp == NULL) {
-		why_text(why, "connect", "out of memory");
+	if (c == NULL) {
+		broker_link_why(why, "connect", "out of memory");
+		return NULL;
+	}
+	c->amqp = broker_link_open(addr, o, timeout_ms, why);
+	if (c->amqp == NULL) {
 		free(c);
 		return NULL;
 	}
-	if (!connect_to(c, addr, o, timeout_ms, why)) {
+	broker_link_limit(c->amqp, deadline);
+	(void)amqp_confirm_select(c->amqp, CHANNEL);
+	if (!broker_link_ok(
+		why, "ask for confirms", amqp_get_rpc_reply(c->amqp))) {
 		broker_conn_close(c, false);
 		return NULL;
 	}
@@ -230,11 +58,7 @@ broker_conn_open(const struct amqp_addr *addr, const struct broker_options *o,
 void
 broker_conn_close(struct broker_conn *c, bool polite)
 {
-	if (polite) {
-		limit_rpc(c, clock_mono_ms() + CLOSE_WAIT_MS);
-		(void)amqp_connection_close(c->amqp, AMQP_REPLY_SUCCESS);
-	}
-	(void)amqp_destroy_connection(c->amqp);
+	broker_link_close(c->amqp, polite);
 	free(c);
 }
 
@@ -244,21 +68,23 @@ declare(struct broker_conn *c, const char *queue, int64_t deadline)
 {
 	amqp_bytes_t name = amqp_cstring_bytes(queue);
 
-	limit_rpc(c, deadline);
+	broker_link_limit(c->amqp, deadline);
 	(void)amqp_exchange_declare(c->amqp, CHANNEL, name,
 	    amqp_cstring_bytes("direct"), 0, 1, 0, 0, amqp_empty_table);
-	if (!rpc_ok(
+	if (!broker_link_ok(
 		c->why, "declare the exchange", amqp_get_rpc_reply(c->amqp)))
 		return false;
-	limit_rpc(c, deadline);
+	broker_link_limit(c->amqp, deadline);
 	(void)amqp_queue_declare(
 	    c->amqp, CHANNEL, name, 0, 1, 0, 0, amqp_empty_table);
-	if (!rpc_ok(c->why, "declare the queue", amqp_get_rpc_reply(c->amqp)))
+	if (!broker_link_ok(
+		c->why, "declare the queue", amqp_get_rpc_reply(c->amqp)))
 		return false;
-	limit_rpc(c, deadline);
+	broker_link_limit(c->amqp, deadline);
 	(void)amqp_queue_bind(
 	    c->amqp, CHANNEL, name, name, name, amqp_empty_table);
-	return rpc_ok(c->why, "bind the queue", amqp_get_rpc_reply(c->amqp));
+	return broker_link_ok(
+	    c->why, "bind the queue", amqp_get_rpc_reply(c->amqp));
 }
 
 static int
@@ -348,11 +174,11 @@ see_method(struct broker_conn *c, const amqp_method_t *m)
 		decide(c, ack->delivery_tag, ack->multiple, true);
 		return SEEN_OTHER;
 	case AMQP_BASIC_NACK_METHOD:
-		why_text(c->why, "publish", "the broker refused it");
+		broker_link_why(c->why, "publish", "the broker refused it");
 		decide(c, nack->delivery_tag, nack->multiple, false);
 		return SEEN_OTHER;
 	case AMQP_BASIC_RETURN_METHOD:
-		why_closed(
+		broker_link_closed(
 		    c->why, "returned", ret->reply_code, ret->reply_text);
 		return SEEN_OTHER;
 	case AMQP_CONNECTION_BLOCKED_METHOD:
@@ -363,11 +189,11 @@ see_method(struct broker_conn *c, const amqp_method_t *m)
 		return SEEN_OTHER;
 	case AMQP_CHANNEL_CLOSE_METHOD:
 		c->channel_closed = true;
-		why_closed(c->why, "the broker closed the channel",
+		broker_link_closed(c->why, "the broker closed the channel",
 		    ch->reply_code, ch->reply_text);
 		return SEEN_CLOSED;
 	case AMQP_CONNECTION_CLOSE_METHOD:
-		why_closed(c->why, "the broker closed the connection",
+		broker_link_closed(c->why, "the broker closed the connection",
 		    co->reply_code, co->reply_text);
 		return SEEN_CLOSED;
 	default:
@@ -380,7 +206,7 @@ see_method(struct broker_conn *c, const amqp_method_t *m)
 static int
 next_frame(struct broker_conn *c, int64_t wait_ms, enum seen *seen)
 {
-	struct timeval tv = from_ms(wait_ms);
+	struct timeval tv = broker_link_time(wait_ms);
 	amqp_frame_t f;
 	int e = amqp_simple_wait_frame_noblock(c->amqp, &f, &tv);
 
@@ -412,11 +238,13 @@ wait_confirms(struct broker_conn *c, int64_t deadline)
 	while (any(c, FATE_OPEN)) {
 		e = next_frame(c, deadline - clock_mono_ms(), &seen);
 		if (e == AMQP_STATUS_TIMEOUT) {
-			why_text(c->why, "publish", "no confirm in time");
+			broker_link_why(
+			    c->why, "publish", "no confirm in time");
 			return SENT_UNKNOWN;
 		}
 		if (e != AMQP_STATUS_OK) {
-			why_text(c->why, "publish", amqp_error_string2(e));
+			broker_link_why(
+			    c->why, "publish", amqp_error_string2(e));
 			return SENT_UNKNOWN;
 		}
 		if (c->blocked)
@@ -452,7 +280,7 @@ send_all(struct broker_conn *c)
 			continue;
 		e = send_message(c, o->msg);
 		if (e != AMQP_STATUS_OK) {
-			why_text(c->why, "send", amqp_error_string2(e));
+			broker_link_why(c->why, "send", amqp_error_string2(e));
 			return some ? SENT_UNKNOWN : SENT_NOT;
 		}
 		some = true;
@@ -539,7 +367,7 @@ broker_conn_tick(struct broker_conn *c)
 			return false;
 	}
 	if (e != AMQP_STATUS_OK && e != AMQP_STATUS_TIMEOUT) {
-		why_text(c->why, "idle", amqp_error_string2(e));
+		broker_link_why(c->why, "idle", amqp_error_string2(e));
 		return false;
 	}
 	amqp_maybe_release_buffers(c->amqp);

@@ -515,6 +515,15 @@ broker_state(struct broker *b)
 	return s;
 }
 
+const struct broker_options *
+broker_options(struct broker *b, size_t *addr)
+{
+	pthread_mutex_lock(&b->lock);
+	*addr = b->addr;
+	pthread_mutex_unlock(&b->lock);
+	return &b->o;
+}
+
 enum broker_state
 broker_probe(struct broker *b)
 {

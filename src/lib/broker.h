@@ -62,4 +62,8 @@ enum broker_state broker_state(struct broker *b);
 /* Connect if need be, within the time-out, and say what was found. */
 enum broker_state broker_probe(struct broker *b);
 
+/* How its connections are made, and the address (an index into o->uri) that answered last: for
+ * broker_tap.  The options live as long as b. */
+const struct broker_options *broker_options(struct broker *b, size_t *addr);
+
 #endif /* !BROKER_H */

@@ -39,6 +39,7 @@ struct conn {
 	bool stalled; /* a message of it is not read while blocked */
 	struct bytes in, out;
 	uint64_t tag; /* of the last message */
+	uint64_t taken; /* of the last message that it got */
 	uint64_t held[HELD_MAX];
 	size_t n_held;
 	struct fake_msg *msg; /* under way */
@@ -52,7 +53,18 @@ struct order {
 	unsigned left; /* FAKE_ALWAYS: no end */
 };
 
+/* A message on a queue. */
+struct queued {
+	char queue[256];
+	char id[256];
+	size_t len;
+	unsigned holder; /* the connection that has got it; 0: none */
+	uint64_t tag;
+	bool gone;
+};
+
 struct binding {
+	unsigned consumers;
 	char queue[256];
 	char exchange[256];
 	char key[256];
@@ -75,6 +87,8 @@ struct fake_broker {
 	size_t n_bindings;
 	unsigned count[FAKE__MAX];
 	struct fake_msg **messages;
+	struct queued **queued;
+	size_t n_queued;
 	char **declared;
 };
 
@@ -267,12 +281,37 @@ close_socket(int fd)
 	(void)close(fd);
 }
 
+/* What the connection has got, up to the tag, is the queue's again, or gone. */
+static void
+settle(struct fake_broker *b, const struct conn *c, uint64_t tag, bool multiple,
+    bool gone)
+{
+	struct queued *q;
+	size_t i;
+
+	for (i = 0; i < b->n_queued; i++) {
+		q = b->queued[i];
+		if (q->holder != c->number ||
+		    (q->tag != tag && (!multiple || q->tag > tag)))
+			continue;
+		q->holder = 0;
+		q->gone = gone;
+	}
+}
+
+static void
+put_back_all(struct fake_broker *b, const struct conn *c)
+{
+	settle(b, c, UINT64_MAX, true, false);
+}
+
 static void
 end_conn(struct fake_broker *b, struct conn *c)
 {
 	if (c->fd == -1)
 		return;
 	close_socket(c->fd);
+	put_back_all(b, c);
 	clear(&c->in);
 	clear(&c->out);
 	free_msg(c->msg);
@@ -317,6 +356,17 @@ stop(struct fake_broker *b)
 	cut_all(b);
 }
 
+/* What orders are for. */
+enum when { PUBLISHING, DECLARING, TAKING };
+
+static enum when
+when_of(enum fake_act act)
+{
+	if (act >= FAKE_REFUSE_TAKE)
+		return TAKING;
+	return act >= FAKE_REFUSE_DECLARE ? DECLARING : PUBLISHING;
+}
+
 static struct order *
 order_of(struct fake_broker *b, const char *queue)
 {
@@ -328,16 +378,16 @@ order_of(struct fake_broker *b, const char *queue)
 	return NULL;
 }
 
-/* What to do for queue now, of the orders for declarations or for messages. */
+/* What to do for queue now. */
 static enum fake_act
-next_act(struct fake_broker *b, const char *queue, bool declaring)
+next_act(struct fake_broker *b, const char *queue, enum when when)
 {
 	struct order *o = order_of(b, queue);
 	enum fake_act act;
 
 	if (o == NULL)
 		o = order_of(b, "");
-	if (o == NULL || (o->act >= FAKE_REFUSE_DECLARE) != declaring)
+	if (o == NULL || when_of(o->act) != when)
 		return FAKE_CONFIRM;
 	act = o->act;
 	if (o->left != FAKE_ALWAYS && --o->left == 0)
@@ -400,6 +450,56 @@ exchange_declare(
 	say(c, channel, 40, 11, "");
 }
 
+static struct binding *
+queue_of(struct fake_broker *b, const char *queue)
+{
+	size_t i;
+
+	for (i = 0; i < b->n_bindings; i++)
+		if (strcmp(b->bindings[i].queue, queue) == 0)
+			return &b->bindings[i];
+	return NULL;
+}
+
+/* Messages of the queue, also those that somebody has got. */
+static unsigned
+depth(struct fake_broker *b, const char *queue, bool all)
+{
+	const struct queued *q;
+	unsigned n = 0;
+	size_t i;
+
+	for (i = 0; i < b->n_queued; i++) {
+		q = b->queued[i];
+		n += !q->gone && (all || q->holder == 0) &&
+		     strcmp(q->queue, queue) == 0;
+	}
+	return n;
+}
+
+/* The broker closes the channel, and what was got on it is back. */
+static void
+not_found(struct fake_broker *b, struct conn *c, unsigned channel, int class,
+    int method)
+{
+	put_back_all(b, c);
+	say(c, channel, 20, 40, "2s22", 404, "NOT_FOUND - no queue", class,
+	    method);
+}
+
+static void
+enqueue(struct fake_broker *b, const char *queue, const char *id, size_t len)
+{
+	struct queued *q = calloc(1, sizeof(*q));
+
+	must(q != NULL, "memory");
+	(void)snprintf(q->queue, sizeof(q->queue), "%s", queue);
+	(void)snprintf(q->id, sizeof(q->id), "%s", id);
+	q->len = len;
+	b->queued = grow(b->queued, (b->n_queued + 1) * sizeof(*b->queued));
+	b->queued[b->n_queued++] = q;
+}
+
 static void
 queue_declare(
     struct fake_broker *b, struct conn *c, unsigned channel, struct reader *r)
@@ -407,13 +507,17 @@ queue_declare(
 	static const char *const names[5] = {
 	    "passive", "durable", "exclusive", "auto-delete", "no-wait"};
 	char name[256], words[128], line[1024];
+	struct binding *at;
+	bool passive;
 
 	skip(r, 2);
 	get_short_string(r, name);
+	passive = r->left > 0 && (*r->p & 1) != 0;
 	(void)snprintf(line, sizeof(line), "queue %s%s", name,
 	    flag_words(r, names, words));
 	note_declared(b, line);
-	switch (next_act(b, name, true)) {
+	at = queue_of(b, name);
+	switch (next_act(b, name, DECLARING)) {
 	case FAKE_REFUSE_DECLARE:
 		say(c, channel, 20, 40, "2s22", 406,
 		    "PRECONDITION_FAILED - inequivalent arg", 50, 10);
@@ -424,7 +528,12 @@ queue_declare(
 	case FAKE_HANG_DECLARE:
 		break;
 	default:
-		say(c, channel, 50, 11, "s44", name, 0, 0);
+		if (passive && at == NULL)
+			not_found(b, c, channel, 50, 10);
+		else
+			say(c, channel, 50, 11, "s44", name,
+			    (int)depth(b, name, false),
+			    at == NULL ? 0 : (int)at->consumers);
 	}
 }
 
@@ -434,7 +543,7 @@ queue_bind(
 {
 	static const char *const names[5] = {"no-wait"};
 	char words[128], line[1024];
-	struct binding new;
+	struct binding new = {0};
 
 	skip(r, 2);
 	get_short_string(r, new.queue);
@@ -470,6 +579,94 @@ basic_publish(
 	m->mandatory = (bits & 1) != 0;
 	m->immediate = (bits & 2) != 0;
 	m->connection = c->number;
+}
+
+/* The begin of the answer to basic.get, and the rest: the message, whose body is zeros in
+ * frames of half the size that is allowed. */
+static void
+say_taken(struct conn *c, unsigned channel, const struct queued *q, bool whole)
+{
+	static const char zeros[FRAME_MAX / 2];
+	size_t at, n, left = q->len;
+
+	say(c, channel, 60, 71, "81ss4", q->tag, 0, q->queue, q->queue, 0);
+	if (!whole)
+		return;
+	at = begin_frame(c, HEADER, channel);
+	add_int(&c->out, 60, 2);
+	add_int(&c->out, 0, 2);
+	add_int(&c->out, q->len, 8);
+	add_int(&c->out, q->id[0] == '\0' ? 0 : FAKE_MESSAGE_ID, 2);
+	if (q->id[0] != '\0') {
+		add_int(&c->out, strlen(q->id), 1);
+		add(&c->out, q->id, strlen(q->id));
+	}
+	end_frame(c, at);
+	for (; left > 0; left -= n) {
+		n = left < sizeof(zeros) ? left : sizeof(zeros);
+		at = begin_frame(c, BODY, channel);
+		add(&c->out, zeros, n);
+		end_frame(c, at);
+	}
+}
+
+static void
+basic_get(
+    struct fake_broker *b, struct conn *c, unsigned channel, struct reader *r)
+{
+	struct queued *q = NULL;
+	enum fake_act act;
+	char name[256];
+	size_t i;
+
+	skip(r, 2);
+	get_short_string(r, name);
+	act = next_act(b, name, TAKING);
+	if (act == FAKE_REFUSE_TAKE) {
+		put_back_all(b, c);
+		say(c, channel, 20, 40, "2s22", 403, "ACCESS_REFUSED", 60, 70);
+		return;
+	}
+	if (act == FAKE_CUT_TAKE) {
+		end_conn(b, c);
+		return;
+	}
+	if (queue_of(b, name) == NULL) {
+		not_found(b, c, channel, 60, 70);
+		return;
+	}
+	for (i = 0; i < b->n_queued && q == NULL; i++)
+		if (!b->queued[i]->gone && b->queued[i]->holder == 0 &&
+		    strcmp(b->queued[i]->queue, name) == 0)
+			q = b->queued[i];
+	if (q == NULL) {
+		say(c, channel, 60, 72, "s", "");
+		return;
+	}
+	q->holder = c->number;
+	q->tag = ++c->taken;
+	b->count[FAKE_TAKEN]++;
+	say_taken(c, channel, q, act != FAKE_HANG_TAKE);
+}
+
+static void
+basic_ack(
+    struct fake_broker *b, struct conn *c, unsigned channel, struct reader *r)
+{
+	uint64_t tag = get_int(r, 8);
+
+	(void)channel;
+	settle(b, c, tag, (get_int(r, 1) & 1) != 0, true);
+}
+
+static void
+basic_nack(
+    struct fake_broker *b, struct conn *c, unsigned channel, struct reader *r)
+{
+	uint64_t tag = get_int(r, 8), bits = get_int(r, 1);
+
+	(void)channel;
+	settle(b, c, tag, (bits & 1) != 0, (bits & 2) == 0);
 }
 
 static void
@@ -559,12 +756,14 @@ take(struct fake_broker *b, struct conn *c)
 {
 	unsigned n = b->count[FAKE_MESSAGES]++;
 	struct fake_msg *m = c->msg;
-	enum fake_act act = next_act(b, m->routing_key, false);
+	enum fake_act act = next_act(b, m->routing_key, PUBLISHING);
+	const struct binding *to = route(b, m->exchange, m->routing_key);
 
 	c->msg = NULL;
 	c->tag++;
-	m->routed = act != FAKE_RETURN && act != FAKE_NACK &&
-		    route(b, m->exchange, m->routing_key) != NULL;
+	m->routed = act != FAKE_RETURN && act != FAKE_NACK && to != NULL;
+	if (m->routed)
+		enqueue(b, to->queue, m->message_id, m->len);
 	b->messages = grow(b->messages, (n + 1) * sizeof(*b->messages));
 	b->messages[n] = m;
 	act_on(b, c, m, act);
@@ -688,6 +887,9 @@ static const struct method {
     {50, 10, queue_declare},
     {50, 20, queue_bind},
     {60, 40, basic_publish},
+    {60, 70, basic_get},
+    {60, 80, basic_ack},
+    {60, 120, basic_nack},
     {85, 10, confirm_select},
 };
 
@@ -968,6 +1170,9 @@ fake_broker_free(struct fake_broker *b)
 		free_msg(b->messages[i]);
 	for (i = 0; i < b->count[FAKE_DECLARED]; i++)
 		free(b->declared[i]);
+	for (i = 0; i < b->n_queued; i++)
+		free(b->queued[i]);
+	free(b->queued);
 	free(b->messages);
 	free(b->declared);
 	(void)pthread_mutex_destroy(&b->lock);
@@ -1090,7 +1295,66 @@ fake_broker_delete(struct fake_broker *b, const char *queue)
 		else
 			i++;
 	}
+	for (i = 0; i < b->n_queued; i++)
+		if (strcmp(b->queued[i]->queue, queue) == 0)
+			b->queued[i]->gone = true;
 	unlock(b);
+}
+
+void
+fake_broker_put(
+    struct fake_broker *b, const char *queue, const char *id, unsigned times)
+{
+	struct binding *new;
+
+	lock(b);
+	if (queue_of(b, queue) == NULL) {
+		must(b->n_bindings < QUEUES_MAX, "too many queues");
+		new = &b->bindings[b->n_bindings++];
+		*new = (struct binding){0};
+		(void)snprintf(new->queue, sizeof(new->queue), "%s", queue);
+		(void)snprintf(
+		    new->exchange, sizeof(new->exchange), "%s", queue);
+		(void)snprintf(new->key, sizeof(new->key), "%s", queue);
+	}
+	for (; times > 0; times--)
+		enqueue(b, queue, id == NULL ? "" : id, 7);
+	unlock(b);
+}
+
+void
+fake_broker_consume(struct fake_broker *b, const char *queue, unsigned n)
+{
+	lock(b);
+	must(queue_of(b, queue) != NULL, "no such queue");
+	queue_of(b, queue)->consumers = n;
+	unlock(b);
+}
+
+unsigned
+fake_broker_depth(struct fake_broker *b, const char *queue)
+{
+	unsigned n;
+
+	lock(b);
+	n = depth(b, queue, true);
+	unlock(b);
+	return n;
+}
+
+const char *
+fake_broker_at(struct fake_broker *b, const char *queue, unsigned i)
+{
+	const char *id = "";
+	size_t k;
+
+	lock(b);
+	for (k = 0; k < b->n_queued; k++)
+		if (!b->queued[k]->gone &&
+		    strcmp(b->queued[k]->queue, queue) == 0 && i-- == 0)
+			id = b->queued[k]->id;
+	unlock(b);
+	return id;
 }
 
 unsigned

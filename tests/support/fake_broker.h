@@ -11,7 +11,7 @@
  * An AMQP 0-9-1 server for tests: one thread on a loopback port that the kernel
  * chose.  It does what a publisher needs and as RabbitMQ does it: it keeps
  * queues and bindings, confirms, and returns what is mandatory and has no
- * queue.  It notes all that was declared and published, and misbehaves
+ * queue; and what a tap needs: messages are got, acknowledged and put back.  It notes all that was declared and published, and misbehaves
  * as it is told.  Any thread may call; what a function sets holds once it
  * has returned.  A test that cannot have one is aborted.
  */
@@ -68,6 +68,10 @@ enum fake_act {
 	FAKE_REFUSE_DECLARE, /* 406, other arguments */
 	FAKE_CUT_DECLARE,
 	FAKE_HANG_DECLARE,
+	/* And these when a message of it is got (basic.get). */
+	FAKE_REFUSE_TAKE, /* 403 */
+	FAKE_CUT_TAKE,
+	FAKE_HANG_TAKE, /* after the begin of the answer */
 };
 
 #define FAKE_ALWAYS 0
@@ -83,6 +87,20 @@ void fake_broker_release(struct fake_broker *b);
 /* Lose the queue and its bindings, as an operator deletes it. */
 void fake_broker_delete(struct fake_broker *b, const char *queue);
 
+/* Let there be the queue, and put so many messages on it, all with that message_id; NULL: with
+ * none. */
+void fake_broker_put(
+    struct fake_broker *b, const char *queue, const char *id, unsigned times);
+
+/* So many consumers it has, as passive declarations tell. */
+void fake_broker_consume(struct fake_broker *b, const char *queue, unsigned n);
+
+/* How many messages are on the queue, also those that somebody has got and not
+ * acknowledged; and the message_id of the i-th, "" if there are fewer. */
+unsigned fake_broker_depth(struct fake_broker *b, const char *queue);
+const char *fake_broker_at(
+    struct fake_broker *b, const char *queue, unsigned i);
+
 enum fake_count {
 	FAKE_CONNECTED, /* connections there ever were */
 	FAKE_LOGGED_IN, /* those that got through connection.open */
@@ -93,6 +111,7 @@ enum fake_count {
 	FAKE_DECLARED, /* lines for fake_broker_declared() */
 	FAKE_MESSAGES, /* for fake_broker_message() */
 	FAKE_HELD,
+	FAKE_TAKEN, /* messages that were got */
 	FAKE__MAX
 };
 

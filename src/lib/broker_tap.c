@@ -149,9 +149,9 @@ read_id(struct broker_taken *out, const amqp_basic_properties_t *p)
 }
 
 /* The header and the body that follow get-ok; the library's own call for that has no
- * time-out. */
+ * time-out.  A long one may take longer than one operation, as long as it goes on. */
 static enum err
-read_message(struct broker_tap *t, struct broker_taken *out, int64_t deadline)
+read_message(struct broker_tap *t, struct broker_taken *out)
 {
 	bool headed = false;
 	uint64_t left = 1;
@@ -160,7 +160,7 @@ read_message(struct broker_tap *t, struct broker_taken *out, int64_t deadline)
 	int e;
 
 	while (left > 0) {
-		tv = broker_link_time(deadline - clock_mono_ms());
+		tv = broker_link_time(t->op_ms);
 		e = amqp_simple_wait_frame_noblock(t->amqp, &f, &tv);
 		if (e != AMQP_STATUS_OK)
 			return lost(t, "take a message", e);
@@ -190,14 +190,13 @@ enum err
 broker_tap_take(struct broker_tap *t, const char *queue,
     struct broker_taken *out, bool *gone)
 {
-	int64_t deadline = clock_mono_ms() + t->op_ms;
 	const amqp_basic_get_ok_t *ok;
 	amqp_rpc_reply_t r;
 	enum err e;
 
 	*out = (struct broker_taken){.tag = 0};
 	*gone = false;
-	broker_link_limit(t->amqp, deadline);
+	broker_link_limit(t->amqp, clock_mono_ms() + t->op_ms);
 	r = amqp_basic_get(
 	    t->amqp, BROKER_LINK_CHANNEL, amqp_cstring_bytes(queue), 0);
 	if (r.reply_type != AMQP_RESPONSE_NORMAL) {
@@ -206,7 +205,7 @@ broker_tap_take(struct broker_tap *t, const char *queue,
 	} else if (r.reply.id == AMQP_BASIC_GET_OK_METHOD) {
 		ok = r.reply.decoded;
 		out->tag = ok->delivery_tag;
-		e = read_message(t, out, deadline);
+		e = read_message(t, out);
 	} else {
 		e = ERR_NOTFOUND;
 	}

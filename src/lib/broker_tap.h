@@ -10,8 +10,8 @@
 /*
  * A connection to the broker that looks at queues and takes messages off their heads, apart
  * from the pool that publishes.  Made by one thread, used and closed by it.  Nothing waits
- * longer than the time-outs of the pool: one operation no longer than its
- * confirm_timeout_ms.  A message that was taken and neither dropped nor put back is the
+ * longer than the time-outs of the pool: for an answer, and for each part of a long message, no longer
+ * than its confirm_timeout_ms.  A message that was taken and neither dropped nor put back is the
  * queue's again once the connection is gone, so whoever dies in between loses none.
  */
 

@@ -87,7 +87,7 @@ bad_choice(const struct conf_key *k, const struct place *at,
 
 	(void)snprintf(remedy, sizeof(remedy), "write %s%s",
 	    k->type == CONF_CHOICE ? "one of: " : "any of, or nothing: ",
-	    k->choices);
+	    k->choices != NULL ? k->choices : "words, in quotes");
 	return fault(f, at, why, remedy);
 }
 
@@ -103,7 +103,8 @@ set_words(struct conf *c, enum conf_id id, const char *text,
 	for (text += strspn(text, blanks); *text != '\0';
 	     text += strspn(text, blanks)) {
 		n = strcspn(text, blanks);
-		if (!among(keys[id].choices, text, n))
+		if (keys[id].choices != NULL &&
+		    !among(keys[id].choices, text, n))
 			return bad_choice(
 			    &keys[id], at, f, "holds an unknown word");
 		if (b.len > 0)

@@ -21,7 +21,8 @@ struct conf_key {
 	enum conf_type type;
 	const char *fallback; /* the default, as it would stand in the file */
 	int64_t min, max; /* of an integer; of a string its length in bytes */
-	const char *choices; /* of a choice or of words, separated by spaces */
+	/* Of a choice or of words, separated by spaces; NULL: any words. */
+	const char *choices;
 	const char *doc; /* one sentence or more, for the manual */
 };
 

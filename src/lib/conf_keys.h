@@ -25,6 +25,9 @@ CONF_ENUM(AMQP_CONFIRM_TIMEOUT_MS, CONF_INT, "1000", 10, 60000, NULL,
     "After that it is answered all the same and the message is sent later.")
 CONF_ENUM(AMQP_HEARTBEAT, CONF_INT, "30", 2, 600, NULL,
     "Seconds between heartbeats on idle connections to the broker.")
+CONF_ENUM(AMQP_UNCLAIMED_QUEUES, CONF_WORDS, "''", 0, 0, NULL,
+    "Queues whose AMQP consumers do not claim their jobs; * for all. Their "
+    "messages are neither removed nor sent again.")
 CONF_ENUM(ANONYMOUS_ROLES, CONF_WORDS, "'contributor agent'", 0, 0,
     "contributor agent",
     "The roles of a caller without a token. Empty: a token is required.")

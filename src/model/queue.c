@@ -19,7 +19,8 @@ enum {
 	SQL_UNUSED,
 	SQL_FORGET,
 	SQL_FORGET_WAITS,
-	SQL_FORGET_WAIT_NEXT
+	SQL_FORGET_WAIT_NEXT,
+	SQL_FORGET_TRIM
 };
 
 #define UNUSED                                                                 \
@@ -39,6 +40,7 @@ static const char *const sql[] = {
     [SQL_FORGET] = "DELETE FROM queue WHERE name = $1 AND " UNUSED,
     [SQL_FORGET_WAITS] = "DELETE FROM queue_wait WHERE queue = $1",
     [SQL_FORGET_WAIT_NEXT] = "DELETE FROM queue_wait_next WHERE queue = $1",
+    [SQL_FORGET_TRIM] = "DELETE FROM queue_trim WHERE queue = $1",
 };
 
 const char *
@@ -103,6 +105,13 @@ queue_is_restricted(struct db_conn *c, const char *name, bool *out)
 	return e == ERR_NOTFOUND ? ERR_OK : e;
 }
 
+bool
+queue_is_unclaimed(const struct conf *c, const char *name)
+{
+	return conf_has_word(c, CONF_AMQP_UNCLAIMED_QUEUES, "*") ||
+	       conf_has_word(c, CONF_AMQP_UNCLAIMED_QUEUES, name);
+}
+
 struct unused {
 	int64_t before; /* known since then: too young */
 	char names[BATCH][NAME_LEN_MAX + 1];
@@ -147,6 +156,8 @@ forget_change(struct db_conn *c, void *arg)
 		if (e == ERR_OK)
 			e = db_exec(
 			    c, NULL, sql[SQL_FORGET_WAIT_NEXT], "t", name);
+		if (e == ERR_OK)
+			e = db_exec(c, NULL, sql[SQL_FORGET_TRIM], "t", name);
 	}
 	return e;
 }

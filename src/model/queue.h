@@ -35,6 +35,10 @@ enum err queue_forget_unused(struct svc *s) __attribute__((warn_unused_result));
 enum err queue_is_restricted(struct db_conn *c, const char *name, bool *out)
     __attribute__((warn_unused_result));
 
+/* Whether consumers take messages of the queue and never claim (AMQP_UNCLAIMED_QUEUES), so that
+ * nobody can tell which messages are of use. */
+bool queue_is_unclaimed(const struct conf *c, const char *name);
+
 /* Where a list in the order of names stands, of which one page is made after the other;
  * all zero before the first. */
 struct name_page {

@@ -277,3 +277,33 @@ ALTER TABLE job ADD COLUMN retries INTEGER NOT NULL DEFAULT 0; -- before it, ove
 -- What agents are at.
 CREATE INDEX job_started ON job (seq)
   WHERE signed_at IS NOT NULL AND ended_at IS NULL;
+
+-- VERSION 7
+
+-- Queues of the broker that may have messages of jobs that do not wait any more.
+CREATE TABLE queue_trim (
+  queue TEXT PRIMARY KEY,
+  at INTEGER,                   -- when to look at it; NULL: once job head does not wait
+  head TEXT                     -- the id of the waiting job whose message is the first;
+                                -- NULL: not known
+) STRICT, WITHOUT ROWID;
+CREATE INDEX queue_trim_due ON queue_trim (queue) WHERE at IS NOT NULL;
+INSERT INTO queue_trim (queue, at) SELECT name, 0 FROM queue;
+
+-- Whatever makes a job leave the waiting ones, its message is of no use any more.
+CREATE TRIGGER job_left AFTER UPDATE OF state ON job
+  WHEN OLD.state = 'waiting' AND NEW.state <> 'waiting'
+BEGIN
+  INSERT INTO queue_trim (queue, at) VALUES (NEW.queue, 0)
+    ON CONFLICT (queue) DO UPDATE SET at = 0
+    WHERE coalesce(at, 1) <> 0 AND coalesce(head, NEW.id) = NEW.id;
+END;
+-- Nor is one that has come too late.
+CREATE TRIGGER job_sent_late AFTER UPDATE OF publish_at ON job
+  WHEN OLD.publish_at IS NOT NULL AND NEW.publish_at IS NULL
+    AND NEW.state <> 'waiting'
+BEGIN
+  INSERT INTO queue_trim (queue, at) VALUES (NEW.queue, 0)
+    ON CONFLICT (queue) DO UPDATE SET at = 0
+    WHERE coalesce(at, 1) <> 0 AND coalesce(head, NEW.id) = NEW.id;
+END;

@@ -5,33 +5,39 @@ set -u
 
 usage() {
 	cat <<'TEXT'
-usage: amqp-agent.sh [--once] SERVER AMQP_URL QUEUE SPOOL
+usage: amqp-agent.sh [--once] [--agent NAME] SERVER AMQP_URL QUEUE SPOOL
 
 Consumes the jobs of QUEUE from the broker at AMQP_URL (such as
-amqp://user:password@localhost:5672/vhost), runs their test_data.test_cmds
-with sh, and posts {"exit_code": N, "output": "..."} to SERVER (such as
-http://localhost:8000) as the result.
+amqp://user:password@localhost:5672/vhost), claims each at SERVER (such as
+http://localhost:8000), runs its test_data.test_cmds with sh, and posts
+{"exit_code": N, "output": "..."} as the result.
+
+A job that somebody else has, or that has ended, is not run: HTTP agents and
+other consumers may serve the same queue, and a message may come twice.
 
 A broker takes a message back that stays unacknowledged for long (30 minutes
 with RabbitMQ), and a job may run longer.  So the command that consumes a
-message only puts it into the directory SPOOL, made if it is missing; then it
-is acknowledged, and then it runs.  What lies in SPOOL when the agent starts
-runs first: a job is not lost if the machine goes down.  A job may be sent
-twice; SPOOL/done remembers a week of job ids, so that it runs once.
+message puts it into the directory SPOOL, made if it is missing, and claims
+the job; then it is acknowledged, and then it runs.  What lies in SPOOL when
+the agent starts runs first: a job is not lost if the machine goes down.  A
+job that is not for this agent, or a server that is away, leaves the message
+on the queue.
 
-  --once   run what is spooled or else one message, and end
+  --once         run what is spooled or else one message, and end
+  --agent NAME   claim under this name, nobody else's, of letters, digits and
+                 ".", "_", "-"; unless told it is made from the names of the
+                 host and of SPOOL, since it must stay the same
 
 It runs whatever a submitter sends, as the user who started it: give it a
-machine, a container or at least a user of its own.  No HTTP agent may serve
-the same queue, or both would run its jobs.
+machine, a container or at least a user of its own.
 
 Needs curl, awk, iconv, and amqp-consume and amqp-declare-queue (Debian:
 amqp-tools).  Its limits: the password in AMQP_URL is seen by who may list
 processes; output is posted at the end and as a whole, without NUL and bytes
 that are not UTF-8; no token is sent.
 
-Exit status: 0; 1 if the broker or the server failed; 2 for a wrong command
-line.
+Exit status: 0; 1 if the broker or the server failed, or with --once if the
+message was left on the queue; 2 for a wrong command line.
 TEXT
 }
 
@@ -41,12 +47,6 @@ say() {
 
 value() {
 	LC_ALL=C awk -v want="$1" -f "$here/json.awk" "$2"
-}
-
-# The command that amqp-consume runs for a message, which is on its input; it
-# is acknowledged when this ends with 0, so the file must be whole by then.
-spool() {
-	cat >"$1/incoming.$$" && mv "$1/incoming.$$" "$1/$$.$(date +%s).job"
 }
 
 # Standard input as a JSON string without its quotes.  A newline more at the end
@@ -77,12 +77,46 @@ request() {
 		--output "$work/answer" --write-out '%{http_code}' "$@"
 }
 
-# False if the job has been cancelled, taken by somebody else, or has a result.
-wanted() {
-	case $(request "$server/v1/result/$1") in
-	204) return 0 ;;
-	200) [ "$(value job_state "$work/answer")" = waiting ] ;;
-	*) return 0 ;;
+# Claim the job of the message in file $1.  0: the job is ours, and its definition
+# in $1.claimed; 1: nobody needs the message; 2: others may.
+claim() {
+	id=$(value job_id "$1")
+	case $id in
+	'' | *[!0-9A-Za-z-]*)
+		say "a message without job_id, dropped" >&2
+		return 1
+		;;
+	esac
+	status=$(request --header 'Content-Type: application/json' \
+		--data "{\"agent\":\"$agent\"}" "$server/v1/job/$id/claim")
+	case $status in
+	200) mv "$work/answer" "$1.claimed" ;;
+	400 | 404 | 409)
+		say "job $id: not to be run any more, dropped"
+		return 1
+		;;
+	*)
+		say "job $id: not claimed, status $status" >&2
+		return 2
+		;;
+	esac
+}
+
+# What amqp-consume runs for a message, which is on its input.  The message is
+# acknowledged when this ends with 0.  It is spooled before it is claimed, so
+# that what is claimed is never forgotten.
+spool() {
+	new="$spool/$$.$(date +%s)"
+	cat >"$new" && mv "$new" "$new.job" || return 1
+	claim "$new.job"
+	case $? in
+	0) return 0 ;;
+	1) rm -f "$new.job" ;;
+	*)
+		rm -f "$new.job"
+		: >"$spool/left"
+		return 1
+		;;
 	esac
 }
 
@@ -96,38 +130,38 @@ run_commands() {
 	return "$code"
 }
 
-# Run the spooled job $1 and post its result; the file goes when that is done.
+# Run the spooled job $1 and post its result; the files go when that is done.
+# A result that was not taken is posted again, the job is not run again.
 run_job() {
-	id=$(value job_id "$1")
-	case $id in
-	'' | *[!0-9A-Za-z-]*)
-		say "$1: no job_id in it, dropped" >&2
-		rm -f "$1"
+	claim "$1"
+	case $? in
+	0) ;;
+	1)
+		rm -f "$1" "$1.claimed" "$1.result"
 		return 0
 		;;
+	*) return 1 ;;
 	esac
-	if [ -e "$spool/done/$id" ] || ! wanted "$id"; then
-		say "job $id: not wanted any more, dropped"
-		rm -f "$1"
-		return 0
+	if [ ! -e "$1.result" ]; then
+		say "job $id: running"
+		run_commands "$1.claimed"
+		code=$?
+		{
+			printf '{"exit_code":%d,"output":"' "$code"
+			escape <"$work/output"
+			printf '"}'
+		} >"$work/result"
+		mv "$work/result" "$1.result" || return 1
+		say "job $id: exit code $code"
 	fi
-	say "job $id: running"
-	run_commands "$1"
-	code=$?
-	{
-		printf '{"exit_code":%d,"output":"' "$code"
-		escape <"$work/output"
-		printf '"}'
-	} >"$work/result"
 	status=$(request --header 'Content-Type: application/json' \
-		--data-binary "@$work/result" "$server/v1/result/$id")
+		--data-binary "@$1.result" "$server/v1/result/$id")
 	if [ "$status" != 200 ]; then
 		say "job $id: result refused with status $status" >&2
 		return 1
 	fi
-	: >"$spool/done/$id"
-	rm -f "$1"
-	say "job $id: exit code $code, result posted"
+	rm -f "$1" "$1.claimed" "$1.result"
+	say "job $id: result posted"
 }
 
 # Run all that is spooled; "ran" tells whether there was any.
@@ -138,29 +172,51 @@ run_spooled() {
 		ran=yes
 		run_job "$job" || return 1
 	done
-	find "$spool/done" -type f -mtime +7 -exec rm -f {} +
 }
 
 # Wait for one message and spool it.
 consume() {
 	amqp-consume --url="$url" --queue="$queue" --prefetch-count=1 \
-		--count=1 "$here/amqp-agent.sh" spool "$spool"
+		--count=1 "$here/amqp-agent.sh" spool "$spool" "$server" "$agent"
+}
+
+# Where answers and the job's own files go, until this ends.
+make_work() {
+	here=$(cd "$(dirname "$0")" && pwd) || exit 1
+	work=$(mktemp -d) || exit 1
+	trap 'rm -rf "$work"' EXIT
+	trap 'exit 1' HUP INT TERM
 }
 
 # amqp-consume would take an option behind the command for one of its own.
-if [ $# -eq 2 ] && [ "$1" = spool ]; then
-	spool "$2"
+if [ $# -eq 4 ] && [ "$1" = spool ]; then
+	spool=$2
+	server=$3
+	agent=$4
+	make_work
+	spool
 	exit
 fi
-if [ "${1-}" = --help ]; then
-	usage
-	exit 0
-fi
 once=no
-if [ "${1-}" = --once ]; then
-	once=yes
+agent=
+while :; do
+	case ${1-} in
+	--help)
+		usage
+		exit 0
+		;;
+	--once) once=yes ;;
+	--agent)
+		[ $# -lt 2 ] || shift
+		agent=$1
+		;;
+	*) break ;;
+	esac
 	shift
-fi
+done
+case $agent in
+-* | *[!0-9A-Za-z._-]*) set -- ;;
+esac
 case ${1-} in
 -*) set -- ;; # no other option is known
 esac
@@ -171,25 +227,30 @@ fi
 server=${1%/}
 url=$2
 queue=$3
-mkdir -p "$4/done" || exit 1
+mkdir -p "$4" || exit 1
 spool=$(cd "$4" && pwd) || exit 1
-here=$(cd "$(dirname "$0")" && pwd) || exit 1
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
+[ -n "$agent" ] ||
+	agent=$(uname -n)-$(printf '%s' "$spool" | cksum | cut -d ' ' -f 1)
+make_work
 
 # As the server declares it: durable, without arguments.
 amqp-declare-queue --url="$url" --queue="$queue" --durable >/dev/null || exit 1
+rm -f "$spool/left"
 run_spooled || exit 1
 if [ "$once" = yes ]; then
 	[ "$ran" = yes ] && exit 0
-	consume && run_spooled || exit 1
+	consume && run_spooled && [ ! -e "$spool/left" ] || exit 1
 	exit 0
 fi
-say "serving $queue"
+say "$agent serves $queue"
 while consume; do
 	# A result that the server did not take stays spooled and is tried again
 	# with the next message.
 	run_spooled || say "trying again later" >&2
+	# Let others have what is not for us.
+	if [ -e "$spool/left" ]; then
+		rm -f "$spool/left"
+		sleep 10
+	fi
 done
 exit 1

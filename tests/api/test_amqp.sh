@@ -185,7 +185,7 @@ test_agent() {
 	equal "the result has exit code and output" \
 		'{"exit_code":3,"output":"a\"b\\\né"}' "$(answer)"
 	equal "nothing is left in the spool" "" \
-		"$(find "$scratch/spool" -name '*.job' -o -name 'incoming*')"
+		"$(ls "$scratch/spool")"
 	like "the agent tells what it did" "*$id: exit code 3*" "$out"
 	# What a broker may do: send the same once more.
 	printf '%s' "{\"job_id\":\"$id\",\"test_data\":{\"test_cmds\":\"touch $scratch/twice\"}}" |

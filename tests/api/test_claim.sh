@@ -1,0 +1,94 @@
+#!/bin/sh
+# Claims of jobs over AMQP on a real RabbitMQ: agents and consumers on one queue, queues in
+# step with the store, and a broker that is lost with all its messages.
+
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=broker.sh
+. "$top/tests/api/broker.sh"
+
+for tool in amqp-consume /usr/sbin/rabbitmq-server; do
+	command -v "$tool" >/dev/null || {
+		not_ok "$tool is installed" \
+			"apt-get install amqp-tools python3-kombu rabbitmq-server"
+		finish
+	}
+done
+unset http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY \
+	all_proxy ALL_PROXY
+start main --rabbitmq
+main=$url
+amqp=$(amqp_url_of main)
+start other --set "AMQP_URI=$amqp" --set AMQP_UNCLAIMED_QUEUES=old \
+	--set OFFER_TIMEOUT=1
+url=$main
+
+# amqp_agent SPOOL QUEUE [OPTION...]: the example agent for one message; prints what it
+# says.
+amqp_agent() {
+	amqp_spool=$scratch/$1
+	amqp_queue=$2
+	shift 2
+	timeout 60 "$top/docs/examples/amqp-agent.sh" --once "$@" "$url" \
+		"$amqp" "$amqp_queue" "$amqp_spool" 2>&1
+}
+
+# given QUEUE COMMAND: a job that runs it; its id in id.
+given() {
+	post /v1/job "{\"job_queue\":\"$1\",\"test_data\":{\"test_cmds\":\"$2\"}}" \
+		>/dev/null
+	id=$(answer | id_in)
+}
+
+# A copy of the message of job $2 on queue $1.
+again() {
+	printf '{"job_id":"%s"}' "$2" |
+		amqp-publish --url="$amqp" --exchange="$1" --routing-key="$1"
+}
+
+given shell "echo ran >>$scratch/ran; exit 3"
+like "the example agent claims a job and runs it" \
+	"*$id: running*$id: exit code 3*$id: result posted*" \
+	"$(amqp_agent one shell)"
+get "/v1/result/$id" >/dev/null
+like "its result is there" '*"exit_code":3*' "$(answer)"
+equal "its spool is empty" "" "$(ls "$scratch/one")"
+get "/v1/events?subject=$id" >/dev/null
+like "the journal tells the claim" '*"kind":"job.claimed"*' "$(answer)"
+again shell "$id"
+like "a message that comes again is dropped" "*$id: not to be run any more*" \
+	"$(amqp_agent one shell)"
+given shell "echo ran >>$scratch/ran"
+again shell "$id"
+get '/v1/job?queue=shell&agent=http' >/dev/null
+equal "a job that an HTTP agent was given" "$id" "$(answer | id_in)"
+like "is dropped too" "*$id: not to be run any more*" \
+	"$(amqp_agent two shell)"
+equal "so of three messages one was run" 1 "$(wc -l <"$scratch/ran")"
+# For others alone, or with the server away, a message stays where it is.
+post /v1/agents/data/you '{"queues":["others"]}' >/dev/null
+post /v1/job '{"job_queue":"others","exclude_agents":["me"],
+"test_data":{"test_cmds":"true"}}' >/dev/null
+id=$(answer | id_in)
+amqp_agent one others --agent me >"$scratch/out"
+equal "an agent that is excluded fails" 1 $?
+like "and says so" "*$id: not claimed, status 403*" "$(cat "$scratch/out")"
+url=http://127.0.0.1:1
+amqp_agent one others --agent you >"$scratch/out"
+equal "so does one without its server" 1 $?
+url=$main
+like "another is given the message" "*$id: result posted*" \
+	"$(amqp_agent one others --agent you)"
+
+/usr/bin/python3 "$top/tests/api/claim.py" "$scratch/main" "$scratch/other" \
+	"$amqp" >"$scratch/claims" 2>&1
+claims=$?
+while IFS= read -r line; do
+	case $line in
+	'ok: '*) ok "${line#ok: }" ;;
+	'not ok: '*) not_ok "${line#not ok: }" ;;
+	*) printf '    %s\n' "$line" ;;
+	esac
+done <"$scratch/claims"
+equal "all of it runs" 0 "$claims"
+finish

@@ -33,6 +33,7 @@ struct lite {
 	sqlite3 *db;
 	int lock_fd; /* -1 on a reading connection */
 	int wal_pages; /* after the last commit */
+	bool failed; /* this transaction has met a failure of the disk */
 	struct lite_stmt stmts[STMTS_MAX];
 };
 
@@ -68,7 +69,15 @@ lite_err(struct lite *l, int rc, const char *what)
 		return ERR_FULL;
 	case SQLITE_NOMEM:
 		return ERR_NOMEM;
+	case SQLITE_CORRUPT:
+		/* So SQLite calls a read that fails, too. */
+		l->failed = true;
+		log_error("store: %s: the database is damaged, or the disk "
+			  "cannot be read",
+		    what);
+		return ERR_IO;
 	default:
+		l->failed = true;
 		log_error("store: %s: %s (SQLite %d)", what,
 		    l->db != NULL ? sqlite3_errmsg(l->db) : "cannot open", rc);
 		/* A write refused for want of room shows as an I/O error too,
@@ -400,6 +409,7 @@ run(struct db_conn *c, const char *sql)
 static enum err
 lite_begin(struct db_conn *c)
 {
+	lite_of(c)->failed = false;
 	return run(c, "BEGIN IMMEDIATE");
 }
 
@@ -409,18 +419,25 @@ lite_commit(struct db_conn *c)
 	return run(c, "COMMIT");
 }
 
-/* After some failures, such as a full disk, SQLite has rolled back by itself
- * (SQLite, "Response To Errors Within A Transaction"). */
+static bool
+in_transaction(struct db_conn *c)
+{
+	return sqlite3_get_autocommit(lite_of(c)->db) == 0;
+}
+
+/* After some failures, such as a full disk, SQLite has rolled back by itself; after
+ * others of the disk that is left to us (SQLite, "Response To Errors Within A
+ * Transaction").  A commit would only fail again. */
 static bool
 lite_stands(struct db_conn *c)
 {
-	return sqlite3_get_autocommit(lite_of(c)->db) == 0;
+	return in_transaction(c) && !lite_of(c)->failed;
 }
 
 static void
 lite_rollback(struct db_conn *c)
 {
-	if (lite_stands(c))
+	if (in_transaction(c))
 		(void)run(c, "ROLLBACK");
 }
 

@@ -95,7 +95,8 @@ make_dir(int at, const char *name)
 }
 
 /* All shards exist from the first start on, so that no put has to sync
- * the directory that holds them. */
+ * the directory that holds them.  It is synced at each start, for who made them may
+ * not have come to that. */
 static int
 make_shards(int jobs)
 {
@@ -103,7 +104,7 @@ make_shards(int jobs)
 	unsigned i;
 
 	if (faccessat(jobs, "ff", F_OK, 0) == 0)
-		return 0;
+		return fsync(jobs);
 	for (i = 0; i < SHARDS; i++) {
 		(void)snprintf(name, sizeof(name), "%02x", i & 0xff);
 		if (mkdirat(jobs, name, 0750) == -1 && errno != EEXIST)

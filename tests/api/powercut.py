@@ -1,0 +1,818 @@
+"""
+What a power cut could leave is made, looked at, and compared with what had been answered, for
+test_powercut.sh.
+
+usage: powercut.py mark RECORD
+       powercut.py work RECORD URL SEED
+       powercut.py check RECORD DATA STATES SEED
+       powercut.py served RECORD DATA STATES SEED DIRECTORY
+
+mark: what comes later in RECORD is of processes that took the place of killed ones.
+
+work: clients submit, take, report, post logs, results, artifacts and attachments, and cancel.
+The responders have tests/support/recorder.c loaded, which writes into RECORD what they do to
+the disk; the clients write into it what they ask for and what they are answered.
+
+check: RECORD is replayed to a number of cuts, and for each a state is made that a disk may have
+then.  What was synced is there.  Of what was not
+* a write to a file is there or not, by blocks of 4 KiB, or torn at a sector of 512 bytes,
+* a file may be as long as any of its writes says,
+* names that were made, renamed or removed in a directory are there up to one of them.
+All that was answered must be in each state, whole; what was asked for and not answered may be
+there, whole, or not; SQLite must find its tables sound.  STATES is how many states, or "all":
+each cut in each way.  Then syncs of one kind after the other are left out, and loss must be
+found: else the check could not fail.
+
+served: some states become the data of an instance, spawn/up --dir DIRECTORY, which must serve,
+show the same, and after it the same is looked at once more.
+
+Prints "ok" or "not ok" for each promise.
+"""
+
+import collections
+import concurrent.futures
+import fcntl
+import hashlib
+import http.client
+import json
+import os
+import random
+import shutil
+import sqlite3
+import struct
+import subprocess
+import sys
+import threading
+import urllib.parse
+import uuid
+
+# As struct head in recorder.c; NOTE is the clients'.
+HEAD = struct.Struct("<IIQQQ")
+LINK, UNLINK, RENAME, WRITE, CUT, SYNC, ANSWER, NOTE = range(1, 9)
+
+BLOCK = 4096
+SECTOR = 512
+CLIENTS = 4
+CHAINS = 24  # jobs, one after the other, of each client
+WAYS = ("nothing", "everything", "prefix", "torn")
+UNSOUND = "unsound"
+
+
+def say(promise, why=None):
+    print(("ok: " if not why else "not ok: ") + promise)
+    for line in (why or [])[:8]:
+        print("    %.500s" % (line,))
+    sys.stdout.flush()
+    return not why
+
+
+# What jobs should look like: an operation is a dict, a view what is to be seen of a job.
+
+def new_view():
+    return {"state": None, "agent": None, "status": None, "logs": {},
+            "artifact": None, "attachments": None, "result": None, "awaits": False}
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def content(size, name):
+    """Bytes that are told from all others in each of their blocks."""
+    text = (name + "|") * (size // (len(name) + 1) + 1)
+    return text[:size].encode()
+
+
+def json_text(size, name):
+    """The same as a JSON string."""
+    return b'"' + content(size, name)[1:-1] + b'"'
+
+
+def carry_out(view, op):
+    """The view after an operation."""
+    view = dict(view, logs=dict(view["logs"]))
+    kind = op["op"]
+    if kind == "submit":
+        view.update(state="waiting", awaits=op["awaits"])
+    elif kind == "take":
+        view.update(state="running", agent=op["agent"])
+    elif kind == "report":
+        view.update(state=op["state"], status=op["code"])
+    elif kind == "cancel":
+        view["state"] = "cancelled"
+    elif kind == "log":
+        view["logs"][op["type"]] = view["logs"].get(op["type"], "") + op["text"]
+    elif kind == "result":
+        view["result"] = digest(json_text(op["size"], op["name"]))
+        if view["state"] is not None:
+            view["state"] = "complete"
+    else:
+        view[kind] = digest(content(op["size"], op["name"]))
+        if kind == "attachments":
+            view["awaits"] = False
+    return view
+
+
+# The clients.
+
+def write_note(record, **what):
+    text = json.dumps(what).encode()
+    fcntl.flock(record, fcntl.LOCK_EX)
+    record.write(HEAD.pack(NOTE, len(text), 0, 0, 0) + text)
+    fcntl.flock(record, fcntl.LOCK_UN)
+
+
+class Client(threading.Thread):
+    """One client: a chain of operations on a job, and then the next job."""
+
+    def __init__(self, record, url, number, seed):
+        super().__init__()
+        self.record = open(record, "ab", buffering=0)
+        self.port = urllib.parse.urlsplit(url).port
+        self.random = random.Random("%s %d" % (seed, number))
+        self.number = number
+        self.asked = 0
+        self.failure = None
+
+    def note(self, **what):
+        write_note(self.record, **what)
+
+    def ask(self, method, path, body, kind, op):
+        """One request that changes something, with its notes."""
+        self.asked += 1
+        number = "%d-%d" % (self.number, self.asked)
+        self.note(begin=number, **op)
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        c.request(method, path, body, {"Content-Type": kind} if kind else {})
+        answer = c.getresponse()
+        text = answer.read()
+        c.close()
+        if answer.status != 200:
+            raise RuntimeError("%s: %d %r" % (path, answer.status, text))
+        self.note(end=number, request=answer.headers["X-Request-Id"])
+        return text
+
+    def ask_json(self, method, path, value, op):
+        return self.ask(method, path, json.dumps(value), "application/json", op)
+
+    def submit(self, job, **fields):
+        body = dict({"job_queue": "q" + job, "job_id": job}, **fields)
+        self.ask_json("POST", "/v1/job", body, {
+            "op": "submit", "job": job,
+            "awaits": "attachments" in fields.get("test_data", {})})
+
+    def take(self, job):
+        agent = "agent%d" % self.number + job[:8]
+        text = self.ask("GET", "/v1/job?queue=q%s&agent=%s" % (job, agent), None,
+                        None, {"op": "take", "job": job, "agent": agent})
+        if json.loads(text)["job_id"] != job:
+            raise RuntimeError("another job: %r" % text)
+
+    def report(self, job, state, code):
+        self.ask_json("POST", "/v1/result/" + job,
+                      {"job_state": state, "status": {"test": code}},
+                      {"op": "report", "job": job, "state": state, "code": code})
+
+    def cancel(self, job):
+        self.ask_json("POST", "/v1/job/%s/action" % job, {"action": "cancel"},
+                      {"op": "cancel", "job": job})
+
+    def log(self, job, kind, number):
+        text = "%d of %s\n" % (number, job) * self.random.randrange(1, 120)
+        self.ask_json("POST", "/v1/result/%s/log/%s" % (job, kind), {
+            "fragment_number": number, "timestamp": "2026-11-25T08:00:00Z",
+            "phase": "test", "log_data": text},
+            {"op": "log", "job": job, "type": kind, "text": text})
+
+    def some(self, what, number):
+        return self.random.randrange(20, 12000), "%s %d" % (what, number)
+
+    def result(self, job, number):
+        size, name = self.some("result", number)
+        self.ask("POST", "/v1/result/" + job, json_text(size, name), "application/json",
+                 {"op": "result", "job": job, "size": size, "name": name})
+
+    def archive(self, job, what, number):
+        size, name = self.some(what, number)
+        path = {"artifact": "/v1/result/%s/artifact",
+                "attachments": "/v1/job/%s/attachments"}[what]
+        body = (b"--B\r\nContent-Disposition: form-data; name=\"file\"; "
+                b"filename=\"f\"\r\n\r\n") + content(size, name) + b"\r\n--B--\r\n"
+        self.ask("POST", path % job, body, "multipart/form-data; boundary=B",
+                 {"op": what, "job": job, "size": size, "name": name})
+
+    # Chains.
+
+    def life(self, job):
+        """From submission to end."""
+        self.submit(job, test_data={"test_cmds": "x" * self.random.randrange(3000)})
+        self.take(job)
+        self.report(job, "setup", 0)
+        for n in range(self.random.randrange(1, 5)):
+            self.log(job, "output", n)
+            if self.random.randrange(2):
+                self.log(job, "serial", n)
+        for n in range(self.random.randrange(3)):
+            self.archive(job, "artifact", n)
+        self.report(job, "complete", 7)
+
+    def cancelled(self, job):
+        self.submit(job, test_data={"test_cmds": "true"})
+        if self.random.randrange(2):
+            self.take(job)
+        self.cancel(job)
+
+    def attached(self, job):
+        self.submit(job, test_data={
+            "attachments": [{"local": "f", "agent": "f"}]})
+        self.archive(job, "attachments", 0)
+        self.take(job)
+
+    def results(self, job):
+        """Of a job that the server does not know."""
+        for n in range(3):
+            self.result(job, n)
+
+    def seed(self, job):
+        self.submit(job, option="foo")
+        for n in range(2):
+            self.result(job, n)
+
+    def waiting(self, job):
+        self.submit(job, test_data={"test_cmds": "true"})
+
+    def run(self):
+        chains = (self.life, self.life, self.cancelled, self.attached,
+                  self.results, self.seed, self.waiting)
+        try:
+            for _ in range(CHAINS):
+                job = str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+                self.random.choice(chains)(job)
+        except Exception as e:  # noqa: whatever it is, it is told
+            self.failure = e
+
+
+def work(record, url, seed):
+    clients = [Client(record, url, n, seed) for n in range(CLIENTS)]
+    for c in clients:
+        c.start()
+    for c in clients:
+        c.join()
+    failures = [repr(c.failure) for c in clients if c.failure]
+    say("%d requests are answered" % sum(c.asked for c in clients), failures)
+    if failures:
+        sys.exit(1)
+
+
+# The disk.
+
+class File:
+    """A file: what is on disk for sure, and what is on its way, in order."""
+
+    def __init__(self):
+        self.sure = bytearray()
+        self.way = []  # (offset, bytes), or (size, None) for a cut
+
+    def sync(self):
+        for op in self.way:
+            apply(self.sure, op)
+        self.way = []
+
+    def image(self, way, chance):
+        """What may be found."""
+        if not self.way or way == "nothing":
+            return self.sure
+        data = bytearray(self.sure)
+        ops = self.way
+        if way == "prefix":
+            ops = ops[:chance.randrange(len(ops) + 1)]
+        if way == "torn":
+            ops = torn(ops, chance)
+        for op in ops:
+            apply(data, op)
+        return data
+
+
+def apply(data, op):
+    at, new = op
+    if new is None:
+        if at < len(data):
+            del data[at:]
+        else:
+            data.extend(bytes(at - len(data)))
+        return
+    if at > len(data):
+        data.extend(bytes(at - len(data)))
+    data[at:at + len(new)] = new
+
+
+def torn(ops, chance):
+    """Each block of each write is there, or not, or up to a sector; if it is not, the file may
+    have become longer all the same."""
+    kept = chance.choice((0.2, 0.5, 0.8))
+    for at, new in ops:
+        if new is None:
+            if chance.random() < kept:
+                yield at, None
+            continue
+        start = at
+        end = at + len(new)
+        while start < end:
+            stop = min(end, (start // BLOCK + 1) * BLOCK)
+            dice = chance.random()
+            if dice < kept:
+                yield start, new[start - at:stop - at]
+            elif dice < kept + 0.15:
+                cut = min(stop, (start // SECTOR + 1 + chance.randrange(8)) * SECTOR)
+                yield start, new[start - at:cut - at]
+            elif dice < kept + 0.2:
+                yield stop, b""
+            start = stop
+
+
+class Directory:
+    """Names: those that are on disk for sure, and the changes on their way, in order."""
+
+    def __init__(self):
+        self.sure = {}
+        self.now = {}
+        self.way = []  # (name, node or None)
+
+    def change(self, name, node):
+        self.way.append((name, node))
+        if node is None:
+            self.now.pop(name, None)
+        else:
+            self.now[name] = node
+
+    def sync(self):
+        self.sure = dict(self.now)
+        self.way = []
+
+    def image(self, way, chance):
+        if not self.way or way == "nothing":
+            return self.sure
+        if way == "everything":
+            return self.now
+        names = dict(self.sure)
+        for name, node in self.way[:chance.randrange(len(self.way) + 1)]:
+            if node is None:
+                names.pop(name, None)
+            else:
+                names[name] = node
+        return names
+
+
+class Disk:
+    """The replay.  forget: which syncs are left out."""
+
+    def __init__(self, root, forget=None):
+        self.root = Directory()
+        self.nodes = {root: self.root}
+        self.names = {id(self.root): ""}
+        self.forget = forget
+        self.place = 0
+
+    def step(self, kind, a, b, c, payload):
+        if kind == LINK:
+            if a in self.nodes:
+                node = Directory() if c else File()
+                self.nodes[b] = node
+                self.names[id(node)] = payload.decode()
+                self.nodes[a].change(payload.decode(), node)
+        elif kind == UNLINK:
+            if a in self.nodes:
+                self.nodes[a].change(payload.decode(), None)
+        elif kind == RENAME:
+            old, new = payload.decode().split("\0")
+            node = self.nodes[a].now[old]
+            self.nodes[b].change(new, node)
+            self.nodes[a].change(old, None)
+            self.names[id(node)] = new
+        elif kind in (WRITE, CUT):
+            node = self.nodes.get(a)
+            if isinstance(node, File):
+                node.way.append((b, payload if kind == WRITE else None))
+        elif kind == SYNC:
+            node = self.nodes.get(a)
+            if node is not None and not (self.forget and self.forget(
+                    node, self.names[id(node)], self.place, b)):
+                node.sync()
+        self.place += 1
+
+    def tree(self, way, chance):
+        """A state: paths of files with their bytes, and of directories with None."""
+        found = {}
+
+        def walk(directory, path):
+            for name, node in directory.image(way, chance).items():
+                if isinstance(node, Directory):
+                    found[path + name] = None
+                    walk(node, path + name + "/")
+                elif not (name.endswith("-shm") or name == "seen"):
+                    found[path + name] = node.image(way, chance)
+        walk(self.root, "")
+        return found
+
+
+class Record:
+    """A record, read; where requests were begun and answered."""
+
+    def __init__(self, path, data):
+        self.root = os.stat(data).st_ino
+        self.steps = []
+        self.ops = []
+        self.mark = 0
+        left = {}
+        by_number = {}
+        with open(path, "rb") as f:
+            whole = f.read()
+        at = 0
+        while at < len(whole):
+            kind, n, a, b, c = HEAD.unpack_from(whole, at)
+            payload = whole[at + HEAD.size:at + HEAD.size + n]
+            at += HEAD.size + n
+            place = len(self.steps)
+            if kind == ANSWER:
+                left.setdefault(payload.decode(), place)
+            elif kind == NOTE:
+                note = json.loads(payload)
+                if "mark" in note:
+                    self.mark = place
+                elif "begin" in note:
+                    note["begun"] = place
+                    by_number[note["begin"]] = note
+                    self.ops.append(note)
+                else:
+                    by_number[note["end"]]["answered"] = left[note["request"]]
+            else:
+                self.steps.append((kind, a, b, c, payload))
+        self.jobs = collections.defaultdict(list)
+        for op in self.ops:
+            self.jobs[op["job"]].append(op)
+
+    def allowed(self, cut):
+        """For each job, the views of which one must be seen."""
+        views = {}
+        for job, ops in self.jobs.items():
+            view, after = new_view(), []
+            for op in ops:
+                if op.get("answered", cut + 1) <= cut:
+                    view = carry_out(view, op)
+                elif op["begun"] <= cut:
+                    after = [carry_out(view, op)]
+            views[job] = [view] + after
+        return views
+
+    def syncers(self, directory):
+        """The processes that sync a directory."""
+        inode = next(s[2] for s in self.steps
+                     if s[0] == LINK and s[4].decode() == directory)
+        return {s[2] for s in self.steps if s[0] == SYNC and s[1] == inode}
+
+    def bounds(self):
+        """Cuts that matter most: before each sync, and when each answer left."""
+        found = {op["answered"] for op in self.ops}
+        found |= {n for n, s in enumerate(self.steps) if s[0] == SYNC}
+        return sorted(found)
+
+
+# What is seen of a state.
+
+class Sight:
+    """What the server would show of jobs, from its store and files."""
+
+    def __init__(self, store, tree):
+        self.tree = tree
+        self.rows = {row[0]: row[1:] for row in store.execute(
+            "SELECT id, state, agent, status, attachments, result_file, ready FROM job")}
+        self.logs = collections.defaultdict(list)
+        for job, *log in store.execute(
+                "SELECT job, type, phase, size, (SELECT coalesce(sum(length), 0) FROM "
+                "job_fragment AS f WHERE f.job = l.job AND f.type = l.type AND "
+                "f.phase = l.phase) FROM job_log AS l"):
+            self.logs[job].append(log)
+
+    def whole(self, job, name):
+        data = self.tree.get("jobs/%s/%s/%s" % (job[:2], job, name))
+        return None if data is None else digest(data)
+
+    def log(self, job, kind, phase, size, total):
+        data = self.tree.get("jobs/%s/%s/log.%s.%s" % (job[:2], job, kind, phase))
+        if data is None or len(data) < size or total != size:
+            return "a log of %d bytes with %s, of fragments %d" % (
+                size, None if data is None else len(data), total)
+        return bytes(data[:size]).decode(errors="replace")
+
+    def job(self, job):
+        view = new_view()
+        row = self.rows.get(job)
+        if row is not None:
+            state, agent, status, attachments, result_file, ready = row
+            view.update(state=state, agent=agent, awaits=ready == 0)
+            if status is not None:
+                view["status"] = json.loads(status)["test"]
+            if attachments == "complete":
+                view["attachments"] = self.whole(job, "attachments.tar.gz") or "missing"
+        if row is None or result_file == 1:
+            view["result"] = self.whole(job, "result.json")
+            if row is not None and view["result"] is None:
+                view["result"] = "missing"
+        view["artifact"] = self.whole(job, "artifact.tar.gz")
+        for log in self.logs[job]:
+            view["logs"][log[0]] = self.log(job, *log)
+        return view
+
+
+def open_store(directory, tree):
+    """The tables of a state.  A store that is not there yet has none."""
+    for name in ("state.db", "state.db-journal", "state.db-wal", "state.db-shm"):
+        path = os.path.join(directory, name)
+        if os.path.exists(path):
+            os.unlink(path)
+        if name in tree:
+            with open(path, "wb") as f:
+                f.write(tree[name])
+    return sqlite3.connect(os.path.join(directory, "state.db"))
+
+
+def judge(store, tree, allowed):
+    """What is wrong with a state, as texts."""
+    try:
+        store.execute("PRAGMA synchronous = OFF")
+        sound = store.execute("PRAGMA integrity_check").fetchall()
+        if sound != [("ok",)]:
+            return ["%s: %s" % (UNSOUND, sound)]
+        tables = store.execute(
+            "SELECT count(*) FROM sqlite_schema WHERE name = 'job_log'").fetchone()[0]
+        if not tables:
+            if any(views[0] != new_view() for views in allowed.values()):
+                return ["there are no tables"]
+            return []
+        why = []
+        sight = Sight(store, tree)
+        for job, views in allowed.items():
+            seen = sight.job(job)
+            if seen not in views:
+                why.append("%s: %s instead of %s" % (job, seen, views))
+        return why
+    except sqlite3.DatabaseError as e:
+        return ["%s: %r" % (UNSOUND, e)]
+
+
+class Cutter:
+    """Makes states and looks at them."""
+
+    def __init__(self, record, scratch):
+        self.record = record
+        self.scratch = scratch
+        self.n = 0
+
+    def look(self, cuts, forget=None, enough=None):
+        """What is wrong in states at cuts, (place, way, seed), in order of place."""
+        disk = Disk(self.record.root, forget)
+        why, done = [], 0
+        for place, way, seed in cuts:
+            while done < place:
+                disk.step(*self.record.steps[done])
+                done += 1
+            tree = disk.tree(way, random.Random(seed))
+            store = open_store(self.scratch, tree)
+            found = judge(store, tree, self.record.allowed(place))
+            store.close()
+            self.n += 1
+            why += ["cut %d of %d, %s, seed %s: %s" % (
+                place, len(self.record.steps), way, seed, w) for w in found]
+            if enough and len(why) >= enough:
+                break
+        return why
+
+    def plan(self, states, seed):
+        """Which states: all cuts in all ways, or the cuts that matter most and some more."""
+        places = range(len(self.record.steps) + 1)
+        bounds = self.record.bounds()
+        if states == "all":
+            # What is not on its way makes a difference only where that changes.
+            bare = set(bounds) | {n + 1 for n in bounds}
+            return [(p, way, "%s/%d" % (seed, p)) for p in places for way in WAYS
+                    if way != "nothing" or p in bare]
+        chance = random.Random(seed)
+        cuts = [(p, WAYS[n % len(WAYS)], "%s/%d" % (seed, n))
+                for n, p in enumerate(bounds)]
+        for n in range(max(int(states) - len(cuts), int(states) // 4)):
+            cuts.append((chance.choice(places), chance.choice(WAYS[2:]),
+                         "%s/more %d" % (seed, n)))
+        return sorted(cuts)
+
+
+def look_at_all(cutter, cuts):
+    """The same on all processors."""
+    n = os.cpu_count() or 1
+    size = (len(cuts) + n - 1) // n
+    parts = []
+    with concurrent.futures.ProcessPoolExecutor(n) as pool:
+        for i in range(n):
+            part = Cutter(cutter.record, "%s%d" % (cutter.scratch, i))
+            os.makedirs(part.scratch, exist_ok=True)
+            parts.append(pool.submit(part.look, cuts[i * size:(i + 1) * size]))
+    cutter.n += len(cuts)
+    for i in range(n):
+        shutil.rmtree("%s%d" % (cutter.scratch, i))
+    return [why for part in parts for why in part.result()]
+
+
+# Syncs by what they are for: without any one kind something must be lost.
+KINDS = (
+    ("the log of the store", lambda node, name, *_: name == "state.db-wal"),
+    ("the store", lambda node, name, *_: name == "state.db"),
+    ("logs", lambda node, name, *_: name.startswith("log.")),
+    # A file is synced under the name that it has then.
+    ("uploads", lambda node, name, *_: isinstance(node, File) and len(name) == 16),
+    ("directories of jobs", lambda node, name, *_: isinstance(node, Directory)
+     and len(name) == 36),
+    ("the directory of the store", lambda node, name, *_: name == ""),
+    ("directories of directories", lambda node, name, *_: isinstance(node, Directory)
+     and len(name) == 2),
+)
+
+
+def check(record, states, seed, scratch):
+    cutter = Cutter(record, scratch)
+    cuts = cutter.plan(states, seed)
+    wraps = wal_wraps(record)
+    say("the log of the store begins anew amid the work",
+        None if wraps else ["it does not: the work is too small"])
+    say("whatever a power cut leaves: what was answered is there, whole, and nothing in part",
+        look_at_all(cutter, cuts))
+    print("    %d states, %d steps, %d requests" % (
+        cutter.n, len(record.steps), len(record.ops)))
+    if states == "all":
+        cuts = cutter.plan("500", seed)
+    mark = record.mark
+    say("directories that a process made, and did not live to sync, are synced by the next",
+        cutter.look(cuts, lambda _, name, place, __: name == "jobs" and place < mark))
+    keepers = record.syncers("jobs")
+    say("a store that a process made, and did not live to sync, is synced by the next",
+        cutter.look(cuts, lambda _, name, place, pid: name == "" and (
+            place < mark or pid in keepers)))
+    for name, forget in KINDS:
+        found = cutter.look(cuts, forget, 1)
+        say("without the syncs of %s loss is found" % name,
+            None if found else ["none is"])
+
+
+def wal_wraps(record):
+    """How often the log of the store was begun."""
+    name = {}
+    n = 0
+    for kind, a, b, _, payload in record.steps:
+        if kind == LINK and payload == b"state.db-wal":
+            name["wal"] = b
+        elif kind == WRITE and a == name.get("wal") and b == 0:
+            n += 1
+    return n > 1
+
+
+# Real servers on states.
+
+def write_tree(tree, data):
+    os.makedirs(data)
+    os.chmod(data, 0o750)
+    for path, content_of in tree.items():
+        full = os.path.join(data, path)
+        if content_of is None:
+            os.makedirs(full, mode=0o750, exist_ok=True)
+            continue
+        with open(full, "wb") as f:
+            f.write(content_of)
+
+
+def read_tree(data):
+    tree = {}
+    for root, _, files in os.walk(data):
+        for name in files:
+            path = os.path.join(root, name)
+            if os.path.isfile(path):
+                with open(path, "rb") as f:
+                    tree[os.path.relpath(path, data)] = f.read()
+    return tree
+
+
+def get(port, path):
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    c.request("GET", path)
+    answer = c.getresponse()
+    data = answer.read()
+    c.close()
+    return answer.status, data
+
+
+def take_late(port, job, views):
+    """A job that waits is still handed out, unless it waits for attachments."""
+    op = {"op": "take", "agent": "late" + job[:8]}
+    status, data = get(port, "/v1/job?queue=q%s&agent=%s" % (job, op["agent"]))
+    if status == 204 and views[0]["awaits"]:
+        return []
+    if status != 200 or json.loads(data)["job_id"] != job:
+        return ["%s is not handed out: %d" % (job, status)]
+    views[0] = carry_out(views[0], op)
+    return []
+
+
+def ask_server(port, allowed):
+    """What a server tells, where it is sure what it must."""
+    why = []
+    status, _ = get(port, "/v1/health/ready")
+    if status != 200:
+        why.append("not ready: %d" % status)
+    for job, views in allowed.items():
+        if len(views) > 1:
+            continue
+        want = views[0]
+        if want["artifact"] and digest(
+                get(port, "/v1/result/%s/artifact" % job)[1]) != want["artifact"]:
+            why.append("the artifact of " + job)
+        if want["attachments"] and digest(
+                get(port, "/v1/job/%s/attachments" % job)[1]) != want["attachments"]:
+            why.append("the attachments of " + job)
+        status, data = get(port, "/v1/result/" + job)
+        if want["state"] == "waiting":
+            why += take_late(port, job, views)
+        if want["result"]:
+            if digest(data) != want["result"]:
+                why.append("the result of %s: %d" % (job, status))
+        elif want["status"] is not None:
+            view = json.loads(data)
+            if view["job_state"] != want["state"] or view["test_status"] != \
+                    want["status"] or view.get("test_output", "") != \
+                    want["logs"].get("output", ""):
+                why.append("%s: %r instead of %s" % (job, data[:200], want))
+    return why
+
+
+def serve(top, directory, tree, allowed):
+    """An instance on a state."""
+    shutil.rmtree(directory, ignore_errors=True)
+    os.makedirs(directory)
+    write_tree(tree, directory + "/data")
+    up = subprocess.run(
+        [top + "/spawn/up", "--no-install", "--port", "0", "--dir", directory],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if up.returncode != 0:
+        return ["it does not start: %s" % up.stdout[-400:]]
+    try:
+        with open(directory + "/url") as f:
+            port = urllib.parse.urlsplit(f.read().strip()).port
+        why = ask_server(port, allowed)
+    finally:
+        subprocess.run([top + "/spawn/down", "--dir", directory],
+                       stdout=subprocess.DEVNULL, check=False)
+    store = sqlite3.connect(directory + "/data/state.db")
+    why += judge(store, read_tree(directory + "/data"), allowed)
+    store.close()
+    left = [os.path.join(r, n) for r, _, names in os.walk(directory + "/data/tmp")
+            for n in names]
+    return why + ["left: " + p for p in left]
+
+
+def served(record, states, seed, directory):
+    top = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+    chance = random.Random(seed)
+    bounds = record.bounds()
+    # The last third has most to lose.
+    places = sorted(chance.choice(bounds[len(bounds) // 3:]) for _ in range(int(states)))
+    disk, done, why = Disk(record.root), 0, []
+    for n, place in enumerate(places):
+        while done < place:
+            disk.step(*record.steps[done])
+            done += 1
+        way = WAYS[n % len(WAYS)]
+        found = serve(os.path.normpath(top), directory,
+                      disk.tree(way, random.Random("%s/%d" % (seed, n))),
+                      record.allowed(place))
+        why += ["cut %d, %s: %s" % (place, way, w) for w in found]
+    say("servers begin on what a power cut leaves, and show what was answered", why)
+
+
+def main():
+    what, path, *args = sys.argv[1:]
+    if what == "mark":
+        with open(path, "ab", buffering=0) as record:
+            write_note(record, mark=True)
+        return
+    if what == "work":
+        work(path, *args)
+        return
+    data, states, seed, *rest = args
+    record = Record(path, data)
+    if what == "check":
+        scratch = path + ".state"
+        os.makedirs(scratch, exist_ok=True)
+        check(record, states, seed, scratch)
+        shutil.rmtree(scratch)
+    else:
+        served(record, states, seed, rest[0])
+
+
+if __name__ == "__main__":
+    main()

@@ -38,7 +38,7 @@ FAULTS = ("KILL", "ENOSPC", "EIO", "EINTR")
 # In the long form, at calls to the disk: this one fails and all that follow.
 LASTING = ("ENOSPC+", "EIO+")
 TO_THE_DISK = ("fdatasync", "fsync", "ftruncate", "mkdirat", "openat", "pread64", "pwrite64",
-               "renameat", "unlinkat")
+               "renameat", "renameat2", "unlinkat")
 # Calls that do not fail so: strace does not make the call at all, the kernel would have.
 NEVER_FAIL = {
     "close": "the descriptor is closed whatever close says",
@@ -249,10 +249,8 @@ def submit_key(i):
                 {"Idempotency-Key": uuid.uuid4().hex})
 
 
-def take(i):
-    job = new_job(i)
-    agent = "a-" + uuid.uuid4().hex[:12]
-
+def taken(i, job, agent):
+    """What tells whether the agent has the job, and nobody else."""
     def effect():
         state, taker, attempt = i.sql(
             "SELECT state, agent, attempt FROM job WHERE id = ?", job["job_id"])[0]
@@ -263,8 +261,21 @@ def take(i):
             return "half taken: %r, another agent: %r" % (
                 (state, taker, attempt), other)
         return 1
-    return Case(effect, "GET", "/v1/job?queue=%s&agent=%s" % (
+    return effect
+
+
+def take(i):
+    job = new_job(i)
+    agent = "a-" + uuid.uuid4().hex[:12]
+    return Case(taken(i, job, agent), "GET", "/v1/job?queue=%s&agent=%s" % (
         job["job_queue"], agent))
+
+
+def claim(i):
+    job = new_job(i)
+    agent = "a-" + uuid.uuid4().hex[:12]
+    return Case(taken(i, job, agent), "POST", "/v1/job/%s/claim" % job["job_id"],
+                {"agent": agent})
 
 
 def report(i):
@@ -501,6 +512,7 @@ def secret_delete(i):
 ENDPOINTS = (
     Endpoint("submit", "job", submit, short=True),
     Endpoint("take", "dispatch", take, short=True),
+    Endpoint("claim", "job", claim, short=True),
     Endpoint("result", "result", report, short=True),
     Endpoint("log", "result", log, short=True),
     Endpoint("cancel", "job", cancel, again=(200, 400), short=True),
@@ -797,7 +809,7 @@ def self_check(i, where):
     made and were not, and of a submission without an id whose answer is lost."""
     lies = (
         (Endpoint("log", "result", log), "pwrite64", "retval=4"),
-        (Endpoint("seed result", "result", seed_result), "renameat", "retval=0"),
+        (Endpoint("seed result", "result", seed_result), "renameat2", "retval=0"),
         (Endpoint("submission without an id", "job", submit_twice), "write", "KILL"),
     )
     for endpoint, call, lie in lies:

@@ -9,7 +9,7 @@ usage: powercut.py mark RECORD
 
 mark: what comes later in RECORD is of processes that took the place of killed ones.
 
-work: clients submit, take, report, post logs, results, artifacts and attachments, and cancel.
+work: clients submit, take, claim, report, post logs, results, artifacts and attachments, and cancel.
 The responders have tests/support/recorder.c loaded, which writes into RECORD what they do to
 the disk; the clients write into it what they ask for and what they are answered.
 
@@ -168,6 +168,11 @@ class Client(threading.Thread):
         if json.loads(text)["job_id"] != job:
             raise RuntimeError("another job: %r" % text)
 
+    def claim(self, job):
+        agent = "consumer%d" % self.number + job[:8]
+        self.ask_json("POST", "/v1/job/%s/claim" % job, {"agent": agent},
+                      {"op": "take", "job": job, "agent": agent})
+
     def report(self, job, state, code):
         self.ask_json("POST", "/v1/result/" + job,
                       {"job_state": state, "status": {"test": code}},
@@ -226,7 +231,7 @@ class Client(threading.Thread):
         self.submit(job, test_data={
             "attachments": [{"local": "f", "agent": "f"}]})
         self.archive(job, "attachments", 0)
-        self.take(job)
+        self.claim(job)
 
     def results(self, job):
         """Of a job that the server does not know."""

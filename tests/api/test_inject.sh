@@ -1,6 +1,6 @@
 #!/bin/sh
 # Each system call of the requests that change something dies, or fails with ENOSPC, EIO or
-# EINTR (inject.py).  Of submit, take, result, log and cancel; LONG=yes: of all endpoints.
+# EINTR (inject.py).  Of submit, take, claim, result, log and cancel; LONG=yes: of all endpoints.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -20,7 +20,7 @@ fi
 TF_JWT_KEY=0123456789abcdef0123456789abcdef
 export TF_JWT_KEY
 dirs=
-for n in 1 2 3 4 5 6; do
+for n in 1 2 3 4 5 6 7; do
 	start "inject$n" --set WORKERS=1 --set JWT_SIGNING_KEY="$TF_JWT_KEY" \
 		--set SECRETS_MASTER_KEY="$(head -c 32 /dev/urandom | base64)"
 	dirs="$dirs $scratch/inject$n"

@@ -280,7 +280,8 @@ rmdir(const char *path)
 }
 
 int
-renameat(int from, const char *old, int to, const char *new)
+renameat2(
+    int from, const char *old, int to, const char *new, unsigned int flags)
 {
 	char names[2 * (NAME_MAX + 1)], name[NAME_MAX + 1];
 	uint64_t dir, new_dir;
@@ -288,8 +289,8 @@ renameat(int from, const char *old, int to, const char *new)
 	size_t n;
 	int rc;
 
-	REAL(int, "renameat", int, const char *, int, const char *);
-	rc = real(from, old, to, new);
+	REAL(int, "renameat2", int, const char *, int, const char *, unsigned);
+	rc = real(from, old, to, new, flags);
 	if (held && rc == 0) {
 		dir = parent(from, old, names);
 		new_dir = parent(to, new, name);
@@ -299,6 +300,12 @@ renameat(int from, const char *old, int to, const char *new)
 	}
 	unlock(held);
 	return rc;
+}
+
+int
+renameat(int from, const char *old, int to, const char *new)
+{
+	return renameat2(from, old, to, new, 0);
 }
 
 int

@@ -29,7 +29,7 @@
 #include "job.h"
 #include "log.h"
 #include "parked.h"
-#include "routes.h"
+#include "take_reply.h"
 
 #define TAKERS 8
 #define CHOSEN_MAX 16 /* of one queue at a time */
@@ -146,7 +146,7 @@ preference(const struct parked *p, char *out, size_t size)
 	out[0] = '\0';
 	if (p->applied_s >= 0)
 		(void)snprintf(
-		    out, size, TAKE_APPLIED, (long long)p->applied_s);
+		    out, size, TAKE_REPLY_APPLIED, (long long)p->applied_s);
 }
 
 /* The reply to come: r by way of l. */

@@ -6,11 +6,11 @@
 
 #include "handout.h"
 #include "hold.h"
-#include "job_view.h"
 #include "log.h"
 #include "prefer.h"
 #include "queue.h"
 #include "routes.h"
+#include "take_reply.h"
 
 /* By so much the web server must wait longer than a request is held. */
 #define MARGIN_S 5
@@ -91,26 +91,6 @@ read_wait(const struct conf *conf, struct req *r, bool by_cookie,
 }
 
 int
-take_reply_job(
-    struct svc *svc, struct req *r, const struct job *job, const char *headers)
-{
-	struct buf b;
-	enum err e;
-
-	buf_init(&b, r->arena, job->body_len + 128);
-	e = job_view_taken(svc, &b, job);
-	return e == ERR_OK
-		   ? reply(r, 200, "application/json", headers, b.p, b.len)
-		   : reply_err(r, e);
-}
-
-int
-take_reply_none(struct req *r, const char *headers)
-{
-	return reply(r, 204, "", headers, "", 0);
-}
-
-int
 take_get(struct worker *w, struct req *r)
 {
 	struct handout_ask ask;
@@ -146,7 +126,7 @@ take_get(struct worker *w, struct req *r)
 
 	/* Reply. */
 	if (poll.applied_s >= 0)
-		(void)snprintf(applied, sizeof(applied), TAKE_APPLIED,
+		(void)snprintf(applied, sizeof(applied), TAKE_REPLY_APPLIED,
 		    (long long)poll.applied_s);
 	if (e == ERR_NOTFOUND)
 		return take_reply_none(r, applied);

@@ -11,7 +11,7 @@
 #include "address.h"
 #include "field.h"
 #include "job_secrets.h"
-#include "lost.h"
+#include "lost_policy.h"
 #include "provision.h"
 #include "queue.h"
 #include "shape.h"

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "id.h"
 #include "journal.h"
+#include "lost_policy.h"
 #include "retry.h"
 #include "secret.h"
 
@@ -39,12 +40,6 @@ static const char *const sql[] = {
 		"reason = $3 WHERE seq = $1",
 };
 
-static const char *const policies[] = {"wait", "fail", "retry"};
-
-enum policy { WAIT, FAIL, RETRY };
-
-#define N_POLICIES (sizeof(policies) / sizeof(policies[0]))
-
 /* Where agents ask every ten seconds to a minute; in all other states they may be quiet. */
 static const char *const lively[] = {
     "setup", "firmware_update", "test", "allocate", "allocated", "cleanup"};
@@ -68,7 +63,7 @@ struct due {
 	size_t state_len;
 	bool heard; /* again; else it is lost */
 	bool marked;
-	enum policy policy;
+	enum lost_policy policy;
 };
 
 struct lost {
@@ -81,18 +76,6 @@ struct lost {
 	struct arena *arena; /* of due */
 	struct arena *scratch;
 };
-
-const char *
-lost_policy_word(const char *s, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < N_POLICIES; i++)
-		if (strlen(policies[i]) == len &&
-		    memcmp(policies[i], s, len) == 0)
-			return policies[i];
-	return NULL;
-}
 
 struct lost *
 lost_new(void)
@@ -194,17 +177,13 @@ allowed_ms(const struct conf *conf, const char *state)
 	return conf_int(conf, CONF_AGENT_LOST_TIMEOUT_QUIET) * 1000;
 }
 
-static enum policy
+static enum lost_policy
 policy_of(const struct conf *conf, const char *own)
 {
 	const char *word =
 	    own != NULL ? own : conf_str(conf, CONF_AGENT_LOST_POLICY);
-	size_t i;
 
-	for (i = 0; i < N_POLICIES; i++)
-		if (strcmp(policies[i], word) == 0)
-			return (enum policy)i;
-	return WAIT;
+	return lost_policy_of(word);
 }
 
 /* Note that something is to be done, as long as there is room; else at the next look. */
@@ -252,7 +231,7 @@ observe(struct lost *l, struct svc *s, struct db_stmt *st)
 	d.silent_ms = l->watched - w.since;
 	d.policy = policy_of(s->conf, db_text(st, 6, NULL));
 	if (!d.heard && (returned || most == 0 || d.silent_ms < most ||
-			    (marked && d.policy == WAIT)))
+			    (marked && d.policy == LOST_WAIT)))
 		return ERR_OK;
 	return add_due(l, st, &d);
 }
@@ -383,7 +362,7 @@ lose(struct db_conn *c, struct acting *x)
 	x->done = true;
 	if (!d->marked)
 		e = note_lost(c, d);
-	return e == ERR_OK && d->policy != WAIT ? end_and_retry(c, x) : e;
+	return e == ERR_OK && d->policy != LOST_WAIT ? end_and_retry(c, x) : e;
 }
 
 static enum err
@@ -401,7 +380,7 @@ act(struct lost *l, struct svc *s, const struct due *d, int64_t *n)
 	struct retry retry = {.queue = NULL};
 	enum err e;
 
-	if (!d->heard && d->policy == RETRY) {
+	if (!d->heard && d->policy == LOST_RETRY) {
 		e = retry_plan(s, l->scratch, d->seq, &retry);
 		if (e != ERR_OK)
 			return e == ERR_NOTFOUND ? ERR_OK : e;

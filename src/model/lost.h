@@ -42,7 +42,4 @@ void lost_free(struct lost *l);
 enum err lost_look(struct lost *l, struct svc *s, int64_t mono_ms, int64_t *n)
     __attribute__((warn_unused_result));
 
-/* The word of AGENT_LOST_POLICY that the len bytes at s are; NULL: none. */
-const char *lost_policy_word(const char *s, size_t len);
-
 #endif /* !LOST_H */

@@ -65,6 +65,9 @@ ctl_usage(const struct ctl *c, const char *fmt, ...)
 int
 ctl_err(enum err e)
 {
+	if (e == ERR_DAMAGED)
+		return ctl_fail("Restore it, see section 6 of docs/STORE.md.",
+		    "the store refused: %s", err_text(e));
 	return ctl_fail(
 	    e == ERR_BUSY || e == ERR_FULL
 		? "Nothing was changed: make room or wait, and try again."

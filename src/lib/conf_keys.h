@@ -55,6 +55,9 @@ CONF_ENUM(DISPATCH_HOLDS_MAX, CONF_INT, "10000", 0, 100000, NULL,
 CONF_ENUM(STORE_WAIT_MS, CONF_INT, "5000", 100, 60000, NULL,
     "How long a change waits for the store before it is refused with 503, "
     "in milliseconds.")
+CONF_ENUM(STORE_CHECK, CONF_INT, "3600", 0, 604800, NULL,
+    "Seconds between two looks at the whole store for damage. 0: only at the "
+    "start.")
 CONF_ENUM(WORKERS, CONF_INT, "0", 0, 1024, NULL,
     "Threads of each responder. 0: the responder's own choice.")
 CONF_ENUM(DISK_FREE_MIN, CONF_INT, "16777216", 0, 1099511627776, NULL,

@@ -51,6 +51,8 @@ struct list {
 
 struct db {
 	const struct db_driver *driver;
+	char *where; /* of the driver */
+	const struct db_schema *schema;
 	unsigned wait_ms;
 	pthread_mutex_t mutex; /* of everything below */
 	pthread_cond_t work;
@@ -508,11 +510,56 @@ enum err
 db_check(struct db *d)
 {
 	struct db_conn *c = db_read(d);
-	enum err e;
+	enum err e = ERR_DAMAGED;
 
-	e = db_exec(c, NULL, d->driver->check, "");
+	if (!d->driver->damaged(c))
+		e = db_exec(c, NULL, d->driver->check, "");
 	db_read_end(d, c);
 	return e;
+}
+
+/* What was not done while the store was damaged. */
+static enum err
+bring_up(struct db *d)
+{
+	struct db_conn *c;
+	enum err e;
+
+	if ((e = d->driver->open(&c, d->where, true)) != ERR_OK)
+		return e;
+	e = d->driver->migrate(c, d->schema);
+	d->driver->close(c);
+	return e;
+}
+
+static enum err
+change_nothing(struct db_conn *c, void *arg)
+{
+	(void)c;
+	(void)arg;
+	return ERR_OK;
+}
+
+/* By a connection of its own, for those that read are few; not where the files are not those
+ * that we have open, as it would make new ones. */
+enum err
+db_verify(struct db *d, bool mend)
+{
+	struct db_conn *c;
+	bool damaged;
+	enum err e;
+
+	e = db_write(d, change_nothing, NULL);
+	damaged = e == ERR_DAMAGED;
+	if (damaged ? !mend : e != ERR_OK)
+		return e;
+	if ((e = d->driver->open(&c, d->where, false)) != ERR_OK)
+		return e;
+	e = d->driver->verify(c, damaged);
+	if (e == ERR_OK && damaged)
+		d->driver->mended(c);
+	d->driver->close(c);
+	return e == ERR_OK && damaged ? bring_up(d) : e;
 }
 
 static void
@@ -525,21 +572,24 @@ db_free(struct db *d)
 	(void)pthread_cond_destroy(&d->work);
 	(void)pthread_cond_destroy(&d->readable);
 	(void)pthread_mutex_destroy(&d->mutex);
+	free(d->where);
 	free(d);
 }
 
 static enum err
-open_connections(struct db *d, const char *where, const struct db_options *o)
+open_connections(struct db *d, const struct db_options *o)
 {
 	enum err e;
 	unsigned i;
 
-	if ((e = d->driver->open(&d->writing, where, true)) != ERR_OK ||
-	    (e = d->driver->migrate(d->writing, o->schema)) != ERR_OK)
+	if ((e = d->driver->open(&d->writing, d->where, true)) != ERR_OK)
+		return e;
+	e = d->driver->migrate(d->writing, o->schema);
+	if (e != ERR_OK && e != ERR_DAMAGED)
 		return e;
 	d->n_readers = o->readers < READERS_MAX ? o->readers : READERS_MAX;
 	for (i = 0; i < d->n_readers; i++) {
-		e = d->driver->open(&d->idle[d->n_idle], where, false);
+		e = d->driver->open(&d->idle[d->n_idle], d->where, false);
 		if (e != ERR_OK)
 			return e;
 		d->n_idle++;
@@ -577,12 +627,14 @@ db_open(struct db **out, const struct db_options *o)
 		return ERR_NOMEM;
 	d->driver = &db_sqlite;
 	d->wait_ms = o->wait_ms;
+	d->schema = o->schema;
+	d->where = strdup(o->uri + sizeof(scheme) - 1);
 	list_init(&d->waiting);
 	list_init(&d->later);
 	(void)pthread_mutex_init(&d->mutex, NULL);
 	cond_init(&d->work);
 	cond_init(&d->readable);
-	e = open_connections(d, o->uri + sizeof(scheme) - 1, o);
+	e = d->where != NULL ? open_connections(d, o) : ERR_NOMEM;
 	if (e == ERR_OK && start_writer(d) != 0)
 		e = ERR_NOMEM;
 	if (e != ERR_OK) {

@@ -33,7 +33,7 @@ struct db_options {
 };
 
 /* Open, and bring the schema up to date.  ERR_IO (logged) if it cannot be
- * opened or is damaged or newer than we are. */
+ * opened or is newer than we are.  A damaged store is opened and left as it is. */
 enum err db_open(struct db **out, const struct db_options *o)
     __attribute__((warn_unused_result));
 
@@ -47,7 +47,8 @@ typedef enum err (*db_change)(struct db_conn *c, void *arg);
 /*
  * Run fn(c, arg) on the writer thread and wait until it is committed and
  * on disk.  ERR_BUSY if it could not begin within wait_ms: then it never will.
- * ERR_FULL, ERR_IO: the disk refused, and nothing of it remains.
+ * ERR_FULL, ERR_IO: the disk refused, and nothing of it remains.  ERR_DAMAGED:
+ * some process has met damage, and none writes any more.
  */
 enum err db_write(struct db *d, db_change fn, void *arg)
     __attribute__((warn_unused_result));
@@ -72,7 +73,7 @@ void db_read_end(struct db *d, struct db_conn *c);
  * Texts must live until db_end().  sql is a constant: its address is the key
  * under which it stays prepared.
  * ERR_OK: *s stands on the first row, to be ended by db_end().
- * ERR_NOTFOUND: there is no row; ERR_CONFLICT: a constraint; BUSY, FULL, IO
+ * ERR_NOTFOUND: there is no row; ERR_CONFLICT: a constraint; BUSY, FULL, IO, DAMAGED
  * (logged).  On all of these the statement has ended and *s is NULL.
  */
 enum err db_query(struct db_conn *c, struct db_stmt **s, const char *sql,
@@ -94,7 +95,15 @@ const char *db_text(struct db_stmt *s, int i, size_t *len);
 int64_t db_int(struct db_stmt *s, int i);
 bool db_is_null(struct db_stmt *s, int i);
 
-/* Look at the whole store: ERR_OK if a read works and no damage was met. */
+/* Costs a look: ERR_OK if a read works and nobody has met damage, ERR_DAMAGED if
+ * somebody has. */
 enum err db_check(struct db *d);
+
+/*
+ * Read the whole store, which takes seconds for a gigabyte and holds nobody up.  Damage is
+ * logged, and from then on no process writes (ERR_DAMAGED).  mend: a store in which damage was
+ * met before, and which has none any more, is written again from now on.
+ */
+enum err db_verify(struct db *d, bool mend);
 
 #endif /* !DB_H */

@@ -23,17 +23,26 @@ struct db_stmt {
 struct db_driver {
 	const char *check; /* a statement that reads the store */
 
-	/* Open one connection to where (the part of the URI after the scheme).
-	 */
+	/* Open one connection to where (the part of the URI after the scheme), which
+	 * one that writes makes if it is missing.
+	 * A damaged store is opened too, for what can still be read of it. */
 	enum err (*open)(struct db_conn **out, const char *where, bool writes);
 	void (*close)(struct db_conn *c);
 
 	/* Bring the schema up to date, alone among all processes. */
 	enum err (*migrate)(struct db_conn *c, const struct db_schema *schema);
 
-	/* Become the only writer (waits), and stop being it. */
+	/* Become the only writer (waits), and stop being it.  ERR_DAMAGED: nobody
+	 * is to write. */
 	enum err (*lock)(struct db_conn *c);
 	void (*unlock)(struct db_conn *c);
+
+	/* Somebody has met damage; that it is mended. */
+	bool (*damaged)(struct db_conn *c);
+	void (*mended)(struct db_conn *c);
+
+	/* Read all of it; deep: also whether indexes and tables agree. */
+	enum err (*verify)(struct db_conn *c, bool deep);
 
 	/* A group of changes; each change within it. */
 	enum err (*begin)(struct db_conn *c);

@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "db_driver.h"
@@ -20,6 +22,8 @@
 #define STMTS_MAX 64 /* a power of two, above the number of SQL texts */
 #define WAL_PAGES_MAX 1000
 #define BUSY_TIMEOUT_MS 5000
+#define PATH_LEN 4200
+#define TABLES_MAX 64
 
 struct lite_stmt {
 	struct db_stmt stmt;
@@ -31,9 +35,13 @@ struct lite_stmt {
 struct lite {
 	struct db_conn conn;
 	sqlite3 *db;
+	char *where;
 	int lock_fd; /* -1 on a reading connection */
 	int wal_pages; /* after the last commit */
 	bool failed; /* this transaction has met a failure of the disk */
+	bool foreign; /* nobody has used it as a store so far */
+	bool files_known; /* the two files that SQLite has open, ... */
+	struct stat file, log; /* ... as far as it was on a writing one */
 	struct lite_stmt stmts[STMTS_MAX];
 };
 
@@ -47,6 +55,95 @@ static struct lite_stmt *
 stmt_of(struct db_stmt *s)
 {
 	return (struct lite_stmt *)s;
+}
+
+/* The word that the store is damaged: a file beside it, for all processes, also later ones. */
+#define DAMAGED ".damaged"
+
+/* Damage was met, but the file could not be made. */
+static atomic_bool damaged_untold;
+
+static const char *
+beside(const struct lite *l, const char *suffix, char out[PATH_LEN])
+{
+	(void)snprintf(out, PATH_LEN, "%s%s", l->where, suffix);
+	return out;
+}
+
+static bool
+lite_damaged(struct db_conn *c)
+{
+	char path[PATH_LEN];
+
+	return atomic_load(&damaged_untold) ||
+	       access(beside(lite_of(c), DAMAGED, path), F_OK) == 0;
+}
+
+/* Whoever is the first to meet damage tells. */
+static void
+tell_damage(struct lite *l, const char *what, const char *why)
+{
+	char path[PATH_LEN];
+	int fd;
+
+	fd = open(beside(l, DAMAGED, path),
+	    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	if (fd == -1 &&
+	    (errno == EEXIST || atomic_exchange(&damaged_untold, true)))
+		return;
+	if (fd == -1)
+		log_errno("store: cannot make %s", path);
+	else if (dprintf(fd, "%s: %s\n", what, why) < 0 || fsync(fd) == -1)
+		log_errno("store: cannot write %s", path);
+	if (fd != -1)
+		(void)close(fd);
+	log_error(
+	    "store: %s is DAMAGED: %s: %s.  Nothing is written to it any "
+	    "more.  Stop the server and restore a backup, see section 6 of "
+	    "docs/STORE.md",
+	    l->where, what, why);
+}
+
+static void
+lite_mended(struct db_conn *c)
+{
+	char path[PATH_LEN];
+
+	if (unlink(beside(lite_of(c), DAMAGED, path)) == -1)
+		log_errno("store: cannot remove %s", path);
+	else
+		log_info("store: it is sound now, and written to again");
+}
+
+/*
+ * SQLite calls a read that the disk has refused damage too.  So look at all of it once more, by
+ * a connection that has read nothing yet.  That takes long, even with the lock held, but is
+ * done only where something is wrong.
+ */
+static bool
+is_damaged(const struct lite *l)
+{
+	sqlite3_stmt *st = NULL;
+	const char *found;
+	sqlite3 *db = NULL;
+	bool damaged = false;
+	int rc;
+
+	rc = sqlite3_open_v2(
+	    l->where, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	if (rc == SQLITE_OK) {
+		(void)sqlite3_db_config(
+		    db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+		rc = sqlite3_prepare_v2(
+		    db, "PRAGMA quick_check(1)", -1, &st, NULL);
+	}
+	if (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+		found = (const char *)sqlite3_column_text(st, 0);
+		damaged = found != NULL && strcmp(found, "ok") != 0;
+	}
+	(void)sqlite3_finalize(st);
+	(void)sqlite3_close(db);
+	return damaged || rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB;
 }
 
 /* What rc means; logged here unless it is an answer. */
@@ -70,12 +167,22 @@ lite_err(struct lite *l, int rc, const char *what)
 	case SQLITE_NOMEM:
 		return ERR_NOMEM;
 	case SQLITE_CORRUPT:
-		/* So SQLite calls a read that fails, too. */
 		l->failed = true;
-		log_error("store: %s: the database is damaged, or the disk "
-			  "cannot be read",
-		    what);
-		return ERR_IO;
+		if (!lite_damaged(&l->conn) && !is_damaged(l)) {
+			log_error(
+			    "store: %s: the disk could not be read", what);
+			return ERR_IO;
+		}
+		tell_damage(l, what, sqlite3_errmsg(l->db));
+		return ERR_DAMAGED;
+	case SQLITE_NOTADB:
+		l->failed = true;
+		if (l->foreign) {
+			log_error("store: %s is no database", l->where);
+			return ERR_IO;
+		}
+		tell_damage(l, what, sqlite3_errmsg(l->db));
+		return ERR_DAMAGED;
 	default:
 		l->failed = true;
 		log_error("store: %s: %s (SQLite %d)", what,
@@ -115,12 +222,23 @@ lite_close(struct db_conn *c)
 	(void)sqlite3_close(l->db);
 	if (l->lock_fd != -1)
 		(void)close(l->lock_fd);
+	free(l->where);
 	free(l);
 }
 
 static enum err
 lite_settings(struct lite *l)
 {
+	static const char settings[] = "PRAGMA wal_autocheckpoint=0;"
+				       "PRAGMA journal_size_limit=16777216;"
+				       "PRAGMA synchronous=FULL;"
+				       "PRAGMA foreign_keys=ON;"
+				       "PRAGMA trusted_schema=OFF;"
+				       "PRAGMA cell_size_check=ON;"
+				       "PRAGMA mmap_size=0;"
+				       "PRAGMA cache_size=-64;"
+				       "PRAGMA temp_store=MEMORY";
+
 	/* Small memory: a reader looks up single rows.  The writer gets more. */
 	(void)sqlite3_db_config(
 	    l->db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 128, 256);
@@ -129,37 +247,37 @@ lite_settings(struct lite *l)
 	(void)sqlite3_db_config(l->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
 	(void)sqlite3_db_config(l->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
 	(void)sqlite3_busy_timeout(l->db, BUSY_TIMEOUT_MS);
-	return lite_script(l, "PRAGMA wal_autocheckpoint=0;"
-			      "PRAGMA journal_size_limit=16777216;"
-			      "PRAGMA synchronous=FULL;"
-			      "PRAGMA foreign_keys=ON;"
-			      "PRAGMA trusted_schema=OFF;"
-			      "PRAGMA cell_size_check=ON;"
-			      "PRAGMA mmap_size=0;"
-			      "PRAGMA cache_size=-64;"
-			      "PRAGMA temp_store=MEMORY");
+	return lite_err(
+	    l, sqlite3_exec(l->db, settings, NULL, NULL, NULL), "open");
 }
 
 static int
-open_lock(const char *where)
+open_lock(const struct lite *l)
 {
-	char path[4096];
+	char path[PATH_LEN];
 	int fd;
 
-	if (snprintf(path, sizeof(path), "%s.lock", where) >=
-	    (int)sizeof(path)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	fd = open(beside(l, ".lock", path), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
 	if (fd == -1)
 		log_errno("store: cannot open %s", path);
 	return fd;
 }
 
+/* For nobody but us; the log and its index get the rights of the file.  Never one that
+ * exists: to close it would drop the locks of this process. */
+static void
+make_file(const char *where)
+{
+	int fd = open(where, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd != -1)
+		(void)close(fd);
+}
+
 static enum err
 lite_open(struct db_conn **out, const char *where, bool writes)
 {
+	char path[PATH_LEN];
 	struct lite *l;
 	enum err e;
 	int rc;
@@ -169,31 +287,33 @@ lite_open(struct db_conn **out, const char *where, bool writes)
 		return ERR_NOMEM;
 	l->conn.driver = &db_sqlite;
 	l->lock_fd = -1;
-	if (writes && (l->lock_fd = open_lock(where)) == -1) {
+	if ((l->where = strdup(where)) == NULL) {
+		e = ERR_NOMEM;
+		goto err;
+	}
+	/* Who writes to a store has made its lock file first. */
+	l->foreign = access(beside(l, ".lock", path), F_OK) == -1;
+	if (writes && (l->lock_fd = open_lock(l)) == -1) {
 		e = ERR_IO;
 		goto err;
 	}
-	/* For nobody but us; the log and its index get the rights of the file.  Never
-	 * one that exists: to close it would drop the locks of this process. */
-	rc = open(where, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (rc != -1)
-		(void)close(rc);
+	if (writes)
+		make_file(where);
 	/* Reading connections may write the log's index, so none is opened
 	 * read-only; query_only keeps them from everything else. */
-	rc = sqlite3_open_v2(where, &l->db,
-	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-	    NULL);
+	rc = sqlite3_open_v2(
+	    where, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (rc != SQLITE_OK) {
 		e = lite_err(l, rc, where);
 		goto err;
 	}
-	if ((e = lite_settings(l)) != ERR_OK)
-		goto err;
-	if (writes)
+	e = lite_settings(l);
+	if (e == ERR_OK && writes)
 		(void)sqlite3_wal_hook(l->db, on_wal, l);
-	e = lite_script(
-	    l, writes ? "PRAGMA cache_size=-512" : "PRAGMA query_only=ON");
-	if (e != ERR_OK)
+	if (e == ERR_OK)
+		e = lite_script(l,
+		    writes ? "PRAGMA cache_size=-512" : "PRAGMA query_only=ON");
+	if (e != ERR_OK && e != ERR_DAMAGED)
 		goto err;
 	*out = &l->conn;
 	return ERR_OK;
@@ -202,22 +322,135 @@ err:
 	return e;
 }
 
+static void
+lite_unlock(struct db_conn *c)
+{
+	(void)flock(lite_of(c)->lock_fd, LOCK_UN);
+}
+
+/* Remember which files are open: that of the store and its log. */
+static void
+know_files(struct lite *l)
+{
+	char path[PATH_LEN];
+
+	l->files_known = stat(l->where, &l->file) == 0 &&
+			 stat(beside(l, "-wal", path), &l->log) == 0;
+}
+
+static bool
+is_another(const char *path, const struct stat *open)
+{
+	struct stat now;
+
+	if (stat(path, &now) == -1)
+		return errno == ENOENT;
+	return now.st_dev != open->st_dev || now.st_ino != open->st_ino;
+}
+
+/* A process that starts next would open other files than we have, and both would write. */
+static bool
+files_replaced(struct lite *l)
+{
+	char log[PATH_LEN];
+
+	if (!l->files_known) {
+		know_files(l);
+		return false;
+	}
+	if (!is_another(l->where, &l->file) &&
+	    !is_another(beside(l, "-wal", log), &l->log))
+		return false;
+	tell_damage(
+	    l, "its file or its log", "removed or replaced while in use");
+	return true;
+}
+
 static enum err
 lite_lock(struct db_conn *c)
 {
+	static atomic_bool told;
+
 	while (flock(lite_of(c)->lock_fd, LOCK_EX) == -1) {
 		if (errno == EINTR)
 			continue;
 		log_errno("store: lock");
 		return ERR_IO;
 	}
-	return ERR_OK;
+	if (!lite_damaged(c) && !files_replaced(lite_of(c))) {
+		atomic_store(&told, false);
+		return ERR_OK;
+	}
+	lite_unlock(c);
+	if (!atomic_exchange(&told, true))
+		log_error("store: %s" DAMAGED " tells of damage: changes are "
+			  "refused",
+		    lite_of(c)->where);
+	return ERR_DAMAGED;
 }
 
-static void
-lite_unlock(struct db_conn *c)
+/* One check; what it finds is damage. */
+static enum err
+verify_one(struct lite *l, const char *sql)
 {
-	(void)flock(lite_of(c)->lock_fd, LOCK_UN);
+	sqlite3_stmt *st = NULL;
+	const char *found;
+	enum err e = ERR_OK;
+	int rc;
+
+	rc = sqlite3_prepare_v2(l->db, sql, -1, &st, NULL);
+	while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+		found = (const char *)sqlite3_column_text(st, 0);
+		rc = SQLITE_OK;
+		if (found == NULL || strcmp(found, "ok") == 0)
+			continue;
+		tell_damage(l, sql, found);
+		e = ERR_DAMAGED;
+		break;
+	}
+	(void)sqlite3_finalize(st);
+	return e != ERR_OK ? e : lite_err(l, rc, sql);
+}
+
+/* The names of the tables, to be freed. */
+static enum err
+read_tables(struct lite *l, char *names[TABLES_MAX], size_t *n)
+{
+	static const char sql[] =
+	    "SELECT name FROM sqlite_schema WHERE type = 'table'";
+	sqlite3_stmt *st = NULL;
+	int rc;
+
+	rc = sqlite3_prepare_v2(l->db, sql, -1, &st, NULL);
+	if (rc == SQLITE_OK)
+		while (*n < TABLES_MAX && (rc = sqlite3_step(st)) == SQLITE_ROW)
+			names[(*n)++] =
+			    sqlite3_mprintf("PRAGMA quick_check(%Q)",
+				sqlite3_column_text(st, 0));
+	(void)sqlite3_finalize(st);
+	return lite_err(l, rc, sql);
+}
+
+/* Table by table, so that no snapshot keeps the log from starting over for long. */
+static enum err
+lite_verify(struct db_conn *c, bool deep)
+{
+	struct lite *l = lite_of(c);
+	char *checks[TABLES_MAX];
+	size_t i, n = 0;
+	enum err e;
+
+	if (deep)
+		return verify_one(l, "PRAGMA integrity_check");
+	e = read_tables(l, checks, &n);
+	for (i = 0; i < n; i++) {
+		if (e == ERR_OK && checks[i] == NULL)
+			e = ERR_NOMEM;
+		if (e == ERR_OK)
+			e = verify_one(l, checks[i]);
+		sqlite3_free(checks[i]);
+	}
+	return e;
 }
 
 static enum err
@@ -281,6 +514,8 @@ lite_migrate(struct db_conn *c, const struct db_schema *schema)
 	if ((e = lite_lock(c)) != ERR_OK)
 		return e;
 	e = migrate_locked(lite_of(c), schema);
+	if (e == ERR_OK)
+		know_files(lite_of(c));
 	lite_unlock(c);
 	return e;
 }
@@ -487,6 +722,9 @@ const struct db_driver db_sqlite = {
     .migrate = lite_migrate,
     .lock = lite_lock,
     .unlock = lite_unlock,
+    .damaged = lite_damaged,
+    .mended = lite_mended,
+    .verify = lite_verify,
     .begin = lite_begin,
     .commit = lite_commit,
     .rollback = lite_rollback,

@@ -16,6 +16,7 @@
 	X(BUSY, 503, "the store is busy")                                      \
 	X(FULL, 503, "the disk is full")                                       \
 	X(IO, 503, "the storage failed")                                       \
+	X(DAMAGED, 503, "the store is damaged")                                \
 	X(BROKER, 503, "the broker did not confirm")                           \
 	X(NOMEM, 503, "out of memory")                                         \
 	X(GONE, 499, "the client went away")

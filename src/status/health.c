@@ -37,6 +37,18 @@ broker_word(struct svc *s)
 	}
 }
 
+#define REMEDY                                                                 \
+	"The store is damaged, so nothing is written to it: stop the server "  \
+	"and restore a backup, see section 6 of docs/STORE.md."
+
+static const char *
+store_word(enum err e)
+{
+	if (e == ERR_OK)
+		return "ok";
+	return e == ERR_DAMAGED ? "damaged" : "failed";
+}
+
 /*
  * Ready means that jobs are accepted and kept: the store answers and the disk
  * has room.  A broker that is away is told, but does not make us unready,
@@ -48,17 +60,19 @@ ready_get(struct worker *w, struct req *r)
 	struct svc *s = w->svc;
 	int64_t room = blob_free_bytes(s->blob);
 	bool disk = room >= conf_int(s->conf, CONF_DISK_FREE_MIN);
-	bool store = db_check(s->db) == ERR_OK;
-	bool ready = disk && store;
+	enum err store = db_check(s->db);
+	bool ready = disk && store == ERR_OK;
 	struct buf b;
 
 	buf_init(&b, r->arena, 256);
 	buf_printf(&b,
 	    "{\"broker\":\"%s\",\"disk\":\"%s\",\"disk_free_bytes\":%lld,"
-	    "\"status\":\"%s\",\"store\":\"%s\",\"unpublished\":%lld}\n",
+	    "%s\"status\":\"%s\",\"store\":\"%s\",\"unpublished\":%lld}\n",
 	    broker_word(s), disk ? "ok" : "full", (long long)room,
-	    ready ? "ready" : "not ready", store ? "ok" : "failed",
-	    (long long)(store && s->broker != NULL ? outbox_waiting(s) : 0));
+	    store == ERR_DAMAGED ? "\"message\":\"" REMEDY "\"," : "",
+	    ready ? "ready" : "not ready", store_word(store),
+	    (long long)(store == ERR_OK && s->broker != NULL ? outbox_waiting(s)
+							     : 0));
 	if (!buf_ok(&b))
 		return reply_err(r, ERR_NOMEM);
 	return reply(r, ready ? 200 : 503, "application/json",

@@ -7,6 +7,9 @@
 
 extern const struct route_table status_routes;
 
+/* Looks for damage in the store, at the start and then each STORE_CHECK seconds. */
+void status_background(struct svc *s);
+
 int home_get(struct worker *w, struct req *r);
 int live_get(struct worker *w, struct req *r);
 int ready_get(struct worker *w, struct req *r);

@@ -3,11 +3,13 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "db.h"
@@ -248,6 +250,142 @@ Test(db, refuses_a_file_that_is_no_store)
 Test(db, checks_that_the_store_can_be_read)
 {
 	cr_expect_eq(db_check(db), ERR_OK);
+}
+
+/* All that is committed into the file itself, and its size. */
+static long
+settle_file(const char *path)
+{
+	sqlite3 *s = NULL;
+	struct stat st;
+
+	cr_assert_eq(sqlite3_open(path, &s), SQLITE_OK);
+	cr_assert_eq(sqlite3_exec(s, "PRAGMA wal_checkpoint(TRUNCATE)", NULL,
+			 NULL, NULL),
+	    SQLITE_OK);
+	(void)sqlite3_close(s);
+	cr_assert_eq(stat(path, &st), 0);
+	return st.st_size;
+}
+
+static void
+overwrite(const char *path, long from, long to)
+{
+	FILE *f = fopen(path, "r+");
+
+	cr_assert_not_null(f);
+	(void)fseek(f, from, SEEK_SET);
+	for (; from < to; from++)
+		(void)fputc(0xa5, f);
+	(void)fclose(f);
+}
+
+static void
+copy(const char *from, const char *to)
+{
+	char command[400];
+
+	(void)snprintf(command, sizeof(command), "cp %s %s", from, to);
+	cr_assert_eq(system(command), 0); // NOLINT(cert-env33-c)
+}
+
+/* A store of some pages, closed, and a copy of it. */
+static void
+given_pages(char path[160], char good[160])
+{
+	char key[32];
+	int i;
+
+	for (i = 0; i < 500; i++) {
+		(void)snprintf(key, sizeof(key), "%025d", i);
+		cr_assert_eq(db_write(db, add, key), ERR_OK);
+	}
+	db_close(db);
+	db = NULL;
+	(void)snprintf(path, 160, "%s/state.db", dir);
+	(void)snprintf(good, 160, "%s/good", dir);
+	cr_assert_gt(settle_file(path), 4 * 4096);
+	copy(path, good);
+}
+
+Test(db, writes_no_more_once_it_has_met_damage_until_it_is_mended)
+{
+	char path[160], good[160], mark[200];
+	struct db *other;
+
+	given_pages(path, good);
+	overwrite(path, 2 * 4096, 4 * 4096);
+	db = open_store(5000);
+	other = open_store(5000);
+	cr_expect_eq(db_check(db), ERR_OK, "a look does not find it");
+	cr_expect_eq(db_verify(db, false), ERR_DAMAGED);
+	cr_expect_eq(db_check(db), ERR_DAMAGED);
+	cr_expect_eq(db_write(db, add, key_a), ERR_DAMAGED);
+	cr_expect_eq(db_check(other), ERR_DAMAGED, "nor does any other");
+	cr_expect_eq(db_write(other, add, key_a), ERR_DAMAGED);
+	cr_expect_eq(db_verify(other, true), ERR_DAMAGED, "it is not mended");
+	db_close(other);
+	db_close(db);
+	db = open_store(5000);
+	cr_expect_eq(
+	    db_write(db, add, key_a), ERR_DAMAGED, "nor after a start");
+	db_close(db);
+	copy(good, path);
+	db = open_store(5000);
+	cr_expect_eq(db_write(db, add, key_a), ERR_DAMAGED);
+	cr_expect_eq(db_verify(db, false), ERR_DAMAGED);
+	cr_expect_eq(db_verify(db, true), ERR_OK);
+	cr_expect_eq(db_write(db, add, key_a), ERR_OK);
+	(void)snprintf(mark, sizeof(mark), "%s.damaged", path);
+	cr_expect_neq(access(mark, F_OK), 0);
+}
+
+Test(db, opens_a_store_without_its_header_and_writes_nothing)
+{
+	char path[160], good[160];
+
+	given_pages(path, good);
+	overwrite(path, 0, 100);
+	db = open_store(5000);
+	cr_expect_eq(db_check(db), ERR_DAMAGED);
+	cr_expect_eq(db_write(db, add, key_a), ERR_DAMAGED);
+	db_close(db);
+	copy(good, path);
+	db = open_store(5000);
+	cr_expect_eq(db_verify(db, true), ERR_OK);
+	cr_expect_eq(db_write(db, add, key_a), ERR_OK);
+}
+
+Test(db, writes_no_more_when_its_log_or_its_file_is_removed)
+{
+	static const char *const names[] = {"state.db-wal", "state.db"};
+	char path[160], good[160], gone[200];
+	size_t i;
+
+	given_pages(path, good);
+	for (i = 0; i < 2; i++) {
+		db = open_store(5000);
+		cr_assert_eq(db_write(db, bump, key_a), ERR_OK);
+		(void)snprintf(gone, sizeof(gone), "%s/%s", dir, names[i]);
+		cr_assert_eq(unlink(gone), 0);
+		cr_expect_eq(db_write(db, add, key_a), ERR_DAMAGED);
+		cr_expect_eq(db_check(db), ERR_DAMAGED);
+		cr_expect_eq(db_verify(db, false), ERR_DAMAGED);
+		cr_expect_neq(access(gone, F_OK), 0, "it makes no new one");
+		db_close(db);
+		db = NULL;
+		(void)snprintf(gone, sizeof(gone), "%s.damaged", path);
+		cr_assert_eq(unlink(gone), 0);
+		copy(good, path);
+	}
+}
+
+Test(db, finds_no_damage_in_a_sound_store)
+{
+	cr_assert_eq(db_write(db, add, key_a), ERR_OK);
+	cr_expect_eq(db_verify(db, false), ERR_OK);
+	cr_expect_eq(db_verify(db, true), ERR_OK);
+	cr_expect_eq(db_write(db, bump, key_a), ERR_OK);
 }
 
 Test(db, keeps_its_log_short_by_checkpoints)

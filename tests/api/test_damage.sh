@@ -1,0 +1,154 @@
+#!/bin/sh
+# A store damaged on purpose, below a running server and before its start: health says so, no
+# process writes to it any more or dies of it, and a backup makes it good.
+
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+store="$scratch/main/data/state.db"
+page=4096
+
+# Start again what was stopped, or go over to other settings.
+again() {
+	"$top/spawn/up" --no-install --port 0 --dir "$scratch/main" "$@" \
+		>"$scratch/up" 2>&1 ||
+		not_ok "a server starts on a store that is damaged" \
+			"$(tail -n 20 "$scratch/up")"
+	url=$(cat "$scratch/main/url")
+}
+
+# shellcheck disable=SC2317 # called by within
+health_has() {
+	get /v1/health/ready >"$scratch/status"
+	answer | grep -q "$1"
+}
+
+# junk FROM TO: those pages of the store, counted from 0.
+junk() {
+	dd if=/dev/urandom of="$store" bs="$page" seek="$1" \
+		count=$(($2 - $1)) conv=notrunc 2>/dev/null
+}
+
+pages() {
+	echo $(($(wc -c <"$store") / page))
+}
+
+# The responders, children of the supervisors.
+all_pids() {
+	for file in "$scratch"/main/pids/*.pid; do
+		cat "/proc/$(cat "$file")/task/$(cat "$file")/children" \
+			2>/dev/null
+	done
+}
+
+# refused CASE PATH JSON: 503 with Retry-After, in JSON.
+refused() {
+	equal "$1 is refused" 503 "$(curl --silent --max-time 20 \
+		--dump-header "$scratch/head" --output "$scratch/answer" \
+		--write-out '%{http_code}' \
+		--header 'Content-Type: application/json' --data "$3" "$url$2")"
+	like "$1 may come again" '*[Rr]etry-[Aa]fter: [1-9]*' \
+		"$(cat "$scratch/head")"
+}
+
+# check_damaged TEXT: all that is promised of a damaged store.
+check_damaged() {
+	if within 10 health_has '"store":"damaged"'; then
+		ok "$1: health says so"
+	else
+		not_ok "$1: health says so" "$(answer)"
+	fi
+	equal "$1: with 503" 503 "$(cat "$scratch/status")"
+	like "$1: and what to do" '*restore a backup*' "$(answer)"
+	before=$(cksum "$store" "$store-wal" 2>/dev/null)
+	pids=$(all_pids)
+	refused "$1: a job" /v1/job '{"job_queue":"q"}'
+	refused "$1: a report" "/v1/result/$id" '{"job_state":"test"}'
+	refused "$1: a log" "/v1/result/$id/log/output" \
+		'{"fragment_number":0,"timestamp":"2026-01-01T00:00:00Z","phase":"test","log_data":"x"}'
+	refused "$1: an agent" /v1/agents/data/a9 '{"state":"waiting"}'
+	refused "$1: a cancellation" "/v1/job/$id/action" '{"action":"cancel"}'
+	equal "$1: the process lives" 200 "$(get /v1/health/live)"
+	# Whoever looks about by itself has done so by then.
+	sleep 2
+	equal "$1: nothing is written to it" "$before" \
+		"$(cksum "$store" "$store-wal" 2>/dev/null)"
+	equal "$1: nobody dies of it" "$pids" "$(all_pids)"
+	equal "$1: it is told once where it was met" 1 \
+		"$(cat "$scratch"/main/logs/*.log | grep -c 'is DAMAGED')"
+	lines=$(cat "$scratch"/main/logs/*.log | grep -c 'level=error')
+	[ "$lines" -le 40 ] || not_ok "$1: the logs stay short" \
+		"$(cat "$scratch"/main/logs/*.log | cut -d' ' -f 3- | sort |
+			uniq -c | sort -rn | head -n 20)"
+}
+
+# repaired TEXT: as STORE.md tells.
+repaired() {
+	stop main
+	rm -f "$store-wal" "$store-shm"
+	cat "$scratch/good" >"$store"
+	for log in "$scratch"/main/logs/*.log; do
+		: >"$log"
+	done
+	again
+	if within 10 health_has '"status":"ready"'; then
+		ok "$1: a backup makes it good"
+	else
+		not_ok "$1: a backup makes it good" "$(answer)"
+	fi
+	equal "$1: then jobs are kept again" 200 \
+		"$(post /v1/job '{"job_queue":"q"}')"
+	equal "$1: and what was there is" 200 "$(get "/v1/job/$id")"
+}
+
+# stopped: everything is in the file.
+stopped() {
+	stop main
+	sqlite3 "$store" 'PRAGMA wal_checkpoint(TRUNCATE)' >/dev/null
+}
+
+start main
+big=$(head -c 3000 /dev/zero | tr '\0' x)
+n=0
+while [ "$n" -lt 60 ]; do
+	n=$((n + 1))
+	post /v1/job "{\"job_queue\":\"q\",\"test_data\":{\"test_cmds\":\"$big\"}}" \
+		>/dev/null
+done
+id=$(answer | id_in)
+stopped
+cp "$store" "$scratch/good"
+
+junk 3 $(($(pages) - 3))
+again
+check_damaged "pages overwritten"
+"$top/spawn/restart" --dir "$scratch/main" >"$scratch/restart" 2>&1 ||
+	not_ok "the responders are replaced" "$(cat "$scratch/restart")"
+refused "after a restart a job" /v1/job '{"job_queue":"q"}'
+repaired "pages overwritten"
+
+stopped
+half=$(($(pages) / 2))
+truncate -s $((half * page)) "$store"
+again
+check_damaged "half of it gone"
+repaired "half of it gone"
+
+stopped
+dd if=/dev/zero of="$store" bs=100 count=1 conv=notrunc 2>/dev/null
+again
+check_damaged "its header zeroed"
+repaired "its header zeroed"
+
+again --set STORE_CHECK=1
+within 10 health_has '"status":"ready"'
+junk 3 $(($(pages) - 3))
+check_damaged "pages overwritten while it runs"
+repaired "pages overwritten while it runs"
+
+again --set STORE_CHECK=1
+rm "$store-wal"
+check_damaged "its log removed while it runs"
+equal "its log removed while it runs: jobs are read" 200 "$(get "/v1/job/$id")"
+repaired "its log removed while it runs"
+finish

@@ -42,14 +42,16 @@ tidy_run(struct svc *s, bool (*stopping)(void), void (*sleep_ms)(int))
 {
 	int64_t grace = grace_ms(s->conf), begun = clock_mono_ms();
 	int64_t pause = grace / 2 < PAUSE_MS ? grace / 2 : PAUSE_MS;
+	struct clock_watch watch = {.begun = false};
 	bool last;
 
 	do {
 		sleep_ms((int)pause);
 		/* Once more at the end, for the time until the next start. */
 		last = stopping();
-		if (tidy(s, !last && clock_mono_ms() - begun >= grace) !=
-		    ERR_OK)
+		(void)clock_was_set(&watch);
+		if (tidy(s, !last && clock_is_settled(&watch) &&
+				clock_mono_ms() - begun >= grace) != ERR_OK)
 			log_warn("the times of agents and queues could not be "
 				 "written down; the next minute tries again");
 	} while (!last);

@@ -17,16 +17,47 @@
 static pthread_t sweeper;
 static struct lost *lost;
 
+/* Who follows the clock. */
+struct follower {
+	struct clock_watch watch;
+	bool due; /* the jobs do not know yet that it was set, ... */
+	int64_t by; /* ... by so much */
+};
+
+/* False while jobs may seem late and are not. */
+static bool
+follow_clock(struct svc *s, struct follower *f)
+{
+	int64_t by = clock_was_set(&f->watch);
+
+	if (by != 0)
+		log_warn("the clock was set by %lld s: what waits for a sign "
+			 "of an agent waits anew",
+		    (long long)by / 1000);
+	f->due |= by != 0;
+	f->by += by;
+	if (!f->due)
+		return true;
+	if (handout_clock_set(s, f->by) != ERR_OK)
+		return false;
+	f->due = false;
+	f->by = 0;
+	return true;
+}
+
 static void *
 sweep(void *arg)
 {
+	/* At the start too: it may have been set while nobody looked. */
+	struct follower clock = {.due = true};
 	struct svc *s = arg;
 	unsigned round;
 	int64_t n;
 
 	for (round = 0; !app_stopping(); round++) {
-		while (
-		    handout_sweep(s, &n) == ERR_OK && n > 0 && !app_stopping())
+		while (follow_clock(s, &clock) &&
+		       handout_sweep(s, &n) == ERR_OK && n > 0 &&
+		       !app_stopping())
 			log_info(
 			    "%lld jobs went back or ended, as their agents "
 			    "gave no sign",
@@ -37,6 +68,7 @@ sweep(void *arg)
 				 "heard of again",
 			    (long long)n);
 		while (round % JOURNAL_ROUNDS == 0 &&
+		       clock_is_settled(&clock.watch) &&
 		       journal_sweep(s, &n) == ERR_OK && n > 0 &&
 		       !app_stopping())
 			log_debug("removed %lld events", (long long)n);

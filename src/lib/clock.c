@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <time.h>
 
+#define STEP_MS 10000
+#define SETTLED_MS (60 * 60 * 1000)
+
 static _Atomic int64_t set_ms, skipped_ms;
 
 static int64_t
@@ -36,6 +39,26 @@ void
 clock_skip_for_test(int64_t ms)
 {
 	(void)atomic_fetch_add(&skipped_ms, ms);
+}
+
+int64_t
+clock_was_set(struct clock_watch *w)
+{
+	int64_t mono = clock_mono_ms(), offset = clock_now_ms() - mono;
+	int64_t by = w->begun ? offset - w->offset_ms : 0;
+
+	w->begun = true;
+	w->offset_ms = offset;
+	if (by > -STEP_MS && by < STEP_MS)
+		return 0;
+	w->set_ms = mono;
+	return by;
+}
+
+bool
+clock_is_settled(const struct clock_watch *w)
+{
+	return w->set_ms == 0 || clock_mono_ms() - w->set_ms > SETTLED_MS;
 }
 
 void

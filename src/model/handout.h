@@ -89,6 +89,12 @@ enum err handout_note_sign(struct svc *s, const struct id *id)
 enum err handout_apart(struct svc *s, const struct id *id, struct id *apart)
     __attribute__((warn_unused_result));
 
+/* The wall clock was set by so many milliseconds, or may have been while nobody looked (0).
+ * What is measured by it since then begins anew: the time for a sign, for a result after a
+ * return, and of a queue_timeout what is left. */
+enum err handout_clock_set(struct svc *s, int64_t by)
+    __attribute__((warn_unused_result));
+
 /*
  * Offers older than OFFER_TIMEOUT go back to their old place, jobs whose agent returned
  * without a result end after RETURN_GRACE, and those that nobody took end after their

@@ -381,12 +381,15 @@ pause_ms(const struct conf *c)
 void
 retention_run(struct svc *s, bool (*stopping)(void), void (*sleep_ms)(int))
 {
+	struct clock_watch watch = {.begun = false};
 	struct retention *r;
 
 	if (retention_open(&r, s) != ERR_OK)
 		return;
 	while (!stopping()) {
-		retention_tick(r, stopping);
+		(void)clock_was_set(&watch);
+		if (clock_is_settled(&watch))
+			retention_tick(r, stopping);
 		sleep_ms(pause_ms(s->conf));
 	}
 	retention_close(r);

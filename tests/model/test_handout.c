@@ -12,6 +12,7 @@
 #include "result.h"
 
 #define NOW INT64_C(1800000000000)
+#define DAY INT64_C(86400000)
 
 static struct fixture f;
 static struct cause cause;
@@ -223,6 +224,85 @@ Test(handout, goes_back_to_its_old_place_without_a_sign)
 	expect_offer("q", "b", first);
 	expect_event(first, "\"attempt\":2");
 	expect_offer("q", "a", second);
+}
+
+/* The wall clock is set, while no time passes. */
+static void
+set_clock(int64_t by)
+{
+	static int64_t set;
+
+	set += by;
+	clock_set_for_test(NOW + set);
+	cr_assert_eq(handout_clock_set(&f.svc, by), ERR_OK);
+	sweep();
+}
+
+static struct id
+given_until(const char *queue, int timeout_s)
+{
+	struct id id;
+	char body[80];
+
+	(void)snprintf(body, sizeof(body),
+	    "{\"job_queue\":\"%s\",\"queue_timeout\":%d}", queue, timeout_s);
+	cr_assert_eq(fixture_submit(&f, body, &id), JOB_OK);
+	return id;
+}
+
+Test(handout, ends_what_nobody_took_in_time_also_when_nothing_else_is_due)
+{
+	struct id job = given_until("q", 60);
+
+	clock_set_for_test(NOW + 59 * 1000);
+	sweep();
+	expect_state(job, "waiting");
+	clock_set_for_test(NOW + 60 * 1000);
+	sweep();
+	expect_state(job, "cancelled");
+}
+
+Test(handout, lets_no_clock_that_is_set_end_or_give_back_a_job)
+{
+	struct id offered = given("q"), marked, waits = given_until("w", 60);
+	static const int64_t steps[] = {DAY, -DAY, -DAY, DAY};
+	size_t i;
+
+	expect_offer("q", "a", offered);
+	marked = given("m");
+	expect_offer("m", "b", marked);
+	cr_assert_eq(reports(marked, "b", "test"), ERR_OK);
+	expect_nothing("m", "b");
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		set_clock(steps[i]);
+		expect_state(offered, "running");
+		expect_nothing("q", "other");
+		expect_state(marked, "test");
+		expect_state(waits, "waiting");
+	}
+}
+
+Test(handout, freezes_nothing_when_the_clock_is_set_back)
+{
+	struct id offered, marked, waits;
+
+	clock_set_for_test(NOW + DAY);
+	offered = given("q");
+	expect_offer("q", "a", offered);
+	marked = given("m");
+	expect_offer("m", "b", marked);
+	cr_assert_eq(reports(marked, "b", "test"), ERR_OK);
+	expect_nothing("m", "b");
+	waits = given_until("w", 60);
+	clock_set_for_test(NOW);
+	cr_assert_eq(handout_clock_set(&f.svc, -DAY), ERR_OK);
+	sweep();
+	expect_state(waits, "waiting");
+	clock_set_for_test(NOW + 901 * 1000);
+	sweep();
+	expect_state(offered, "waiting");
+	expect_state(marked, "cancelled");
+	expect_state(waits, "cancelled");
 }
 
 Test(handout, goes_back_at_once_when_its_agent_leaves_the_queue_out)

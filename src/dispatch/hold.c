@@ -705,7 +705,8 @@ hold_request(struct svc *svc, struct req *r, const struct hold_poll *poll)
 	struct parked *p = NULL;
 	bool closed, off = true;
 
-	if (agent_is_off(svc, poll->agent, &off) != ERR_OK || off)
+	if (app_short_of_files() ||
+	    agent_is_off(svc, poll->agent, &off) != ERR_OK || off)
 		return false;
 	if (atomic_fetch_add(&hold.held, 1) >= hold.most || app_stopping() ||
 	    (p = new_parked(r, poll)) == NULL || !req_detach(r, &p->conn)) {

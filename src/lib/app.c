@@ -14,6 +14,7 @@
 #include <fcgiapp.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -26,6 +27,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "gate.h"
 #include "http_fcgi.h"
 #include "log.h"
@@ -38,7 +40,8 @@
 #define TOUCHED_STACK 24576
 #define TOUCHED_ARENA 8000
 #define ARENAS_MAX 4
-#define OUT_OF_FDS_PAUSE_MS 100
+#define SHORTAGE_PAUSE_MS 100
+#define SHORTAGE_TOLD_MS 10000
 /* What big requests may take together: a body is held several times over while it is
  * read, and a table of its members may be many times as big. */
 #define MEMORY_MAX ((uint64_t)1 << 30)
@@ -48,6 +51,7 @@
 
 static atomic_bool draining;
 static int drain_fd = -1;
+static atomic_int spare_fd = -1;
 
 struct pool {
 	const struct app *app;
@@ -77,15 +81,28 @@ app_drain_fd(void)
 void
 app_sleep_ms(int ms)
 {
-	struct epoll_event ev = {.events = EPOLLIN};
-	int ep;
+	struct pollfd p = {.fd = drain_fd, .events = POLLIN};
 
-	ep = epoll_create1(EPOLL_CLOEXEC);
-	if (ep == -1)
+	(void)poll(&p, 1, ms);
+}
+
+/* A descriptor that a connection may have when there is no other. */
+static void
+keep_spare(void)
+{
+	int none = -1, fd;
+
+	if (atomic_load(&spare_fd) != -1)
 		return;
-	if (epoll_ctl(ep, EPOLL_CTL_ADD, drain_fd, &ev) == 0)
-		(void)epoll_wait(ep, &ev, 1, ms);
-	(void)close(ep);
+	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (fd != -1 && !atomic_compare_exchange_strong(&spare_fd, &none, fd))
+		(void)close(fd);
+}
+
+bool
+app_short_of_files(void)
+{
+	return atomic_load(&spare_fd) == -1;
 }
 
 /* An epoll set that wakes a thread for a connection or for the drain. */
@@ -107,6 +124,18 @@ wait_set(void)
 	return ep;
 }
 
+/* Now and then, for it may last. */
+static void
+tell_shortage(int error)
+{
+	static _Atomic int64_t told_ms;
+	int64_t now = clock_mono_ms(), last = atomic_load(&told_ms);
+
+	if ((last == 0 || now - last >= SHORTAGE_TOLD_MS) &&
+	    atomic_compare_exchange_strong(&told_ms, &last, now))
+		log_error("cannot accept: %s", strerror(error));
+}
+
 /*
  * Accept one connection and read its parameters.  False if there is none:
  * another thread or process was faster, or the process is short of something,
@@ -115,14 +144,22 @@ wait_set(void)
 static bool
 accept_request(FCGX_Request *fr)
 {
-	int rc = FCGX_Accept_r(fr);
+	int rc = FCGX_Accept_r(fr), fd;
 
 	if (rc >= 0)
 		return true;
-	if (rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM) {
-		log_error("cannot accept: %s", strerror(-rc));
-		app_sleep_ms(OUT_OF_FDS_PAUSE_MS);
+	if (rc != -EMFILE && rc != -ENFILE && rc != -ENOBUFS && rc != -ENOMEM)
+		return false;
+	tell_shortage(-rc);
+	/* One at a time is answered all the same, instead of none. */
+	fd = atomic_exchange(&spare_fd, -1);
+	if (fd != -1) {
+		(void)close(fd);
+		if (FCGX_Accept_r(fr) >= 0)
+			return true;
+		keep_spare();
 	}
+	app_sleep_ms(SHORTAGE_PAUSE_MS);
 	return false;
 }
 
@@ -138,6 +175,7 @@ serve(struct pool *p, struct worker *w, FCGX_Request *fr, struct arena *a)
 		    req_param(&r, "REQUEST_URI"), r.status);
 	log_request(NULL);
 	FCGX_Finish_r(fr);
+	keep_spare();
 	arena_reset(a);
 	/* What json-c took in small pieces lies all over the heap. */
 	if (r.body_len >= TRIM_BODY)
@@ -326,6 +364,7 @@ prepare_socket(const char *name)
 		    name);
 		return false;
 	}
+	keep_spare();
 	flags = fcntl(STDIN_FILENO, F_GETFL);
 	drain_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (flags == -1 || drain_fd == -1 ||

@@ -30,6 +30,7 @@
 #define TMP_DIRS 16U
 #define TMP_LEN 32 /* "f/0123456789abcdef" and its NUL */
 #define SMALL ((size_t)2048)
+#define INODES_MIN 16 /* fewer are as good as none */
 #define WINDOW (8 << 20) /* bytes between two calls to write back */
 
 struct blob {
@@ -856,5 +857,8 @@ blob_free_bytes(struct blob *b)
 
 	if (fstatvfs(b->root, &v) == -1)
 		return -1;
+	/* Some file systems do not count them. */
+	if (v.f_files > 0 && v.f_favail < INODES_MIN)
+		return 0;
 	return (int64_t)v.f_bavail * (int64_t)v.f_frsize;
 }

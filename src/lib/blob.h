@@ -129,7 +129,8 @@ bool blob_log_stands(struct blob_log *l);
 /* Close it, and unlock it if it was locked. */
 void blob_log_close(struct blob_log *l);
 
-/* Bytes that an ordinary process may still write there; -1 if unknown. */
+/* Bytes that an ordinary process may still write there, none without inodes; -1 if
+ * unknown. */
 int64_t blob_free_bytes(struct blob *b);
 
 #endif /* !BLOB_H */

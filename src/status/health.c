@@ -59,7 +59,7 @@ ready_get(struct worker *w, struct req *r)
 {
 	struct svc *s = w->svc;
 	int64_t room = blob_free_bytes(s->blob);
-	bool disk = room >= conf_int(s->conf, CONF_DISK_FREE_MIN);
+	bool disk = room != 0 && room >= conf_int(s->conf, CONF_DISK_FREE_MIN);
 	enum err store = db_check(s->db);
 	bool ready = disk && store == ERR_OK;
 	struct buf b;

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #define STEP_MS 10000
-#define SETTLED_MS (60 * 60 * 1000)
+#define SETTLED_MS (INT64_C(60) * 60 * 1000)
 
 static _Atomic int64_t set_ms, skipped_ms;
 

@@ -115,6 +115,25 @@ lite_mended(struct db_conn *c)
 		log_info("store: it is sound now, and written to again");
 }
 
+/* The disk gives all of a file that SQLite has open.  To open and close it once more would drop
+ * the locks of this process. */
+static bool
+can_read(sqlite3 *db, int which)
+{
+	sqlite3_file *f = NULL;
+	sqlite3_int64 size = 0, at;
+	char page[4096];
+	int rc;
+
+	rc = sqlite3_file_control(db, "main", which, (void *)&f);
+	if (rc != SQLITE_OK || f == NULL || f->pMethods == NULL)
+		return true;
+	rc = f->pMethods->xFileSize(f, &size);
+	for (at = 0; rc == SQLITE_OK && at < size; at += (int)sizeof(page))
+		rc = f->pMethods->xRead(f, page, sizeof(page), at);
+	return rc == SQLITE_OK || rc == SQLITE_IOERR_SHORT_READ;
+}
+
 /*
  * SQLite calls a read that the disk has refused damage too.  So look at all of it once more, by
  * a connection that has read nothing yet.  That takes long, even with the lock held, but is
@@ -141,9 +160,13 @@ is_damaged(const struct lite *l)
 		found = (const char *)sqlite3_column_text(st, 0);
 		damaged = found != NULL && strcmp(found, "ok") != 0;
 	}
+	damaged |= rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB;
 	(void)sqlite3_finalize(st);
+	/* As long as the disk refuses nobody knows. */
+	damaged = damaged && can_read(db, SQLITE_FCNTL_FILE_POINTER) &&
+		  can_read(db, SQLITE_FCNTL_JOURNAL_POINTER);
 	(void)sqlite3_close(db);
-	return damaged || rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB;
+	return damaged;
 }
 
 /* What rc means; logged here unless it is an answer. */

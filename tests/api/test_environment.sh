@@ -1,5 +1,6 @@
 #!/bin/sh
-# What a host does to a server: no inodes, a file system that is read-only, no descriptors, no
+# What a host does to a server: no inodes, a file system that is read-only, a disk that refuses
+# reads, no descriptors, no
 # memory, a clock that is set, a writer stopped with the lock held.  What cannot be done is 503
 # with Retry-After, reads go on, and five seconds after the fault all is as before.
 
@@ -140,6 +141,41 @@ test_read_only() {
 	set_shim 0 0
 	recovered "$text"
 	stop readonly
+}
+
+# Every thread of the process is held by strace.
+# shellcheck disable=SC2317 # called by within
+traced() {
+	! grep -hE '^TracerPid:[[:space:]]*0$' "/proc/$1"/task/*/status \
+		>/dev/null 2>&1
+}
+
+# SQLite calls a read that fails damage, and it is none.
+test_unreadable() {
+	text="a disk that refuses reads"
+	start unreadable
+	data=$scratch/unreadable/data
+	given "$text"
+	big=$(head -c 3000 /dev/zero | tr '\0' x)
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		post /v1/job "{\"job_queue\":\"big\",\"test_data\":{\"test_cmds\":\"$big\"}}" \
+			>/dev/null
+	done
+	pid=$(pids_of unreadable tf-job)
+	strace -f -qq -o "$scratch/strace" -p "$pid" -e trace=pread64 \
+		-e inject=pread64:error=EIO &
+	tracer=$!
+	if within 10 traced "$pid"; then
+		refused "$text: a job" /v1/job "$job"
+		equal "$text: a list of jobs is refused" 503 \
+			"$(get '/v1/job/search?limit=100')"
+		kill "$tracer"
+		wait "$tracer" 2>/dev/null
+		recovered "$text"
+	else
+		skip "$text" "strace may not attach here"
+	fi
+	stop unreadable
 }
 
 # as AGENT QUEUE: polls once; the status and the job.
@@ -407,6 +443,7 @@ test_stopped() {
 
 test_inodes
 test_read_only
+test_unreadable
 test_clock
 test_clock_back
 test_descriptors

@@ -7,8 +7,9 @@
 enum { SQL_ANY, SQL_JOBS, SQL_EXCLUDED };
 
 static const char *const sql[] = {
+    /* Only the order makes sure of the index in which no ended job stands. */
     [SQL_ANY] = "SELECT 1 FROM job WHERE state = 'waiting' AND ready = 1 "
-		"AND queue = $1 LIMIT 1",
+		"AND queue = $1 ORDER BY priority DESC, seq LIMIT 1",
     [SQL_JOBS] = "SELECT seq, secrets, EXISTS (SELECT 1 FROM job_exclude "
 		 "WHERE job_exclude.job = job.seq) FROM job "
 		 "WHERE state = 'waiting' AND ready = 1 AND queue = $1 "
@@ -105,6 +106,9 @@ eligible_choose(struct svc *s, const char *queue, struct eligible_asker *askers,
 	any = e == ERR_OK;
 	if (any)
 		e2 = queue_is_restricted(c, queue, &x.restricted);
+	/* A restricted queue may be long, and is looked at each second. */
+	if (x.restricted && x.n_verified == 0)
+		x.left = 0;
 	while (e == ERR_OK && e2 == ERR_OK && x.left > 0 && x.first < n) {
 		e2 = choose_one(c, &x, jobs);
 		if (e2 == ERR_OK && x.left > 0)

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "agent.h"
 #include "archive.h"
@@ -143,6 +144,64 @@ Test(eligible, wants_a_token_for_secrets_and_restricted_queues)
 	cr_expect_str_eq(chosen("q", 3), "ac");
 	given_sql("UPDATE queue SET restricted = 1 WHERE name = 'q'");
 	cr_expect_str_eq(chosen("q", 3), "c");
+}
+
+/* Twenty thousand more jobs of the queue "long", in the state of the one that is there. */
+static void
+given_many(void)
+{
+	given_sql(
+	    "WITH RECURSIVE t (v) AS (SELECT 1 UNION ALL "
+	    "SELECT v + 1 FROM t WHERE v < 20000) "
+	    "INSERT INTO job (id, queue, priority, state, seed, ready, "
+	    "body, created_at, ended_at, result_file) "
+	    "SELECT 'j' || v, queue, 0, state, 0, 1, body, 0, ended_at, 0 "
+	    "FROM job, t WHERE queue = 'long'");
+}
+
+static int64_t
+cpu_us(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* How long many looks at a queue take. */
+static int64_t
+looks(const char *queue)
+{
+	struct eligible_asker asker = {.agent = "a"};
+	int64_t begun = cpu_us();
+	bool waits;
+	int i;
+
+	for (i = 0; i < 200; i++) {
+		cr_assert_eq(
+		    eligible_queues(&f.svc, &queue, 1, &waits), ERR_OK);
+		(void)!eligible_choose(&f.svc, queue, &asker, 1, 1);
+		cr_assert(!asker.chosen);
+	}
+	return cpu_us() - begun;
+}
+
+Test(eligible, costs_no_more_for_the_jobs_that_have_ended)
+{
+	struct id id = given_job("{\"job_queue\":\"long\"}");
+
+	cr_assert_eq(job_cancel(&f.svc, &id), ERR_OK);
+	given_many();
+	cr_expect_lt(looks("long"), 20 * looks("short"));
+}
+
+Test(eligible, costs_no_more_for_many_jobs_that_need_a_token)
+{
+	(void)given_job("{\"job_queue\":\"long\"}");
+	(void)given_job("{\"job_queue\":\"short\"}");
+	given_sql("UPDATE queue SET restricted = 1");
+	given_many();
+	cr_expect_lt(looks("long"), 20 * looks("short"));
 }
 
 Test(eligible, is_told_of_a_new_job_once)

@@ -20,7 +20,11 @@ enum { SQL_NEXT, SQL_WAITING, SQL_FIND, SQL_MARK };
 static const char *const sql[] = {
     [SQL_NEXT] = "SELECT queue FROM job WHERE state = 'waiting' "
 		 "AND queue > $1 ORDER BY queue LIMIT 1",
-    [SQL_WAITING] = "SELECT count(*), max(seq) FROM job WHERE " PUBLISHED,
+    /* Grouped as the index of waiting jobs is ordered, or those that have ended would be
+     * looked at too. */
+    [SQL_WAITING] = "SELECT coalesce(sum(n), 0), max(last) FROM "
+		    "(SELECT count(*) AS n, max(seq) AS last FROM job "
+		    "WHERE " PUBLISHED " GROUP BY priority) AS some",
     [SQL_FIND] = "SELECT seq FROM job WHERE " PUBLISHED
 		 " AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4",
     [SQL_MARK] = "UPDATE job SET publish_at = $2 WHERE seq = $1",

@@ -259,25 +259,31 @@ struct giving_up {
 static enum err
 give_up(struct db_conn *c, struct giving_up *g, const struct id *id)
 {
+	const struct journal_item reason = {
+	    "reason", "its attachments never came", 0, 0};
+	bool waited = false;
 	struct db_stmt *st;
 	enum err e;
 
 	e = db_query(c, &st, sql[SQL_GIVE_UP], "ti", id->text, g->now);
 	if (e != ERR_OK)
 		return e == ERR_NOTFOUND ? ERR_OK : e;
-	if (!db_is_null(st, 0) && db_int(st, 0) == g->now)
-		g->ids[g->n++] = *id;
+	waited = !db_is_null(st, 0) && db_int(st, 0) == g->now;
 	while (e == ERR_OK)
 		e = db_next(st);
 	db_end(st);
-	return e == ERR_NOTFOUND ? ERR_OK : e;
+	if (e != ERR_NOTFOUND || !waited)
+		return e == ERR_NOTFOUND ? ERR_OK : e;
+	g->ids[g->n++] = *id;
+	/* It has ended, so its ephemeral secrets are gone too. */
+	e = secret_spend(c, id->text);
+	return e == ERR_OK ? journal_add(c, "job.ended", id->text, &reason, 1)
+			   : e;
 }
 
 static enum err
 give_up_change(struct db_conn *c, void *arg)
 {
-	const struct journal_item reason = {
-	    "reason", "its attachments never came", 0, 0};
 	struct giving_up *g = arg;
 	struct id ids[BATCH];
 	struct db_stmt *st;
@@ -297,15 +303,8 @@ give_up_change(struct db_conn *c, void *arg)
 		db_end(st);
 	if (e == ERR_NOTFOUND)
 		e = ERR_OK;
-	for (i = 0; i < g->found && e == ERR_OK; i++) {
+	for (i = 0; i < g->found && e == ERR_OK; i++)
 		e = give_up(c, g, &ids[i]);
-		/* It has ended, so its ephemeral secrets are gone too. */
-		if (e == ERR_OK)
-			e = secret_spend(c, ids[i].text);
-		if (e == ERR_OK)
-			e = journal_add(
-			    c, "job.ended", ids[i].text, &reason, 1);
-	}
 	return e;
 }
 

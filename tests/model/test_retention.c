@@ -258,6 +258,21 @@ Test(retention, cancels_a_job_whose_attachments_do_not_come)
 	cr_expect(exists(&other));
 }
 
+Test(retention, says_of_a_job_that_had_ended_no_second_end)
+{
+	struct id id =
+	    given("{\"job_queue\":\"q\",\"test_data\":{\"attachments\":[]}}");
+	struct id other =
+	    given("{\"job_queue\":\"q\",\"test_data\":{\"attachments\":[]}}");
+	const char *ends = "SELECT 1 FROM journal WHERE subject = $1 "
+			   "AND kind = 'job.ended'";
+
+	cr_assert_eq(job_cancel(&f.svc, &id), ERR_OK);
+	tick_at(begun + 3700000);
+	cr_expect(has_rows(ends, &other));
+	cr_expect_not(has_rows(ends, &id));
+}
+
 static struct blob_file *
 given_upload(const char *bytes)
 {

@@ -49,7 +49,8 @@ struct explaining {
 	const char *queue, *state, *reason, *retried_as;
 	bool ready, secrets, ended, is_signed, returned, lost;
 	/* Its agents. */
-	unsigned n, n_excluded, n_silent, n_away, n_busy;
+	unsigned n, n_excluded, n_silent, n_away;
+	unsigned n_busy; /* of those that may take the job and are there */
 };
 
 static enum err
@@ -104,7 +105,7 @@ put_member(struct buf *b, const char *name, const char *text)
 
 /* The job that the agent has in hand, and since when. */
 static enum err
-put_busy(struct explaining *x, const char *agent)
+put_busy(struct explaining *x, const char *agent, bool here)
 {
 	char at[CLOCK_TEXT_LEN];
 	struct db_stmt *s;
@@ -112,7 +113,7 @@ put_busy(struct explaining *x, const char *agent)
 
 	e = db_query(x->c, &s, sql[SQL_BUSY], "t", agent);
 	if (e == ERR_OK) {
-		x->n_busy++;
+		x->n_busy += here;
 		put_member(&x->agents, "busy_with", db_text(s, 0, NULL));
 		clock_text(db_int(s, 1), at);
 		put_member(&x->agents, "busy_since", at);
@@ -130,7 +131,8 @@ is_away(const char *state)
 				    strcmp(state, "restart") == 0);
 }
 
-static enum err
+/* Whether it may take the job and is there. */
+static bool
 put_agent(struct explaining *x, struct db_stmt *s)
 {
 	const char *name = db_text(s, 0, NULL), *state = db_text(s, 1, NULL);
@@ -154,7 +156,7 @@ put_agent(struct explaining *x, struct db_stmt *s)
 	x->n_excluded += excluded;
 	x->n_silent += silent && !excluded;
 	x->n_away += is_away(state) && !silent && !excluded;
-	return ERR_OK;
+	return !excluded && !silent && !is_away(state);
 }
 
 static enum err
@@ -162,13 +164,13 @@ put_agents(struct explaining *x)
 {
 	struct db_stmt *s;
 	enum err e, e2 = ERR_OK;
+	bool here;
 
 	for (e = db_query(x->c, &s, sql[SQL_AGENTS], "tii", x->queue, x->seq,
 		 (int64_t)AGENTS_MAX);
 	     e == ERR_OK; e = db_next(s)) {
-		e2 = put_agent(x, s);
-		if (e2 == ERR_OK)
-			e2 = put_busy(x, db_text(s, 0, NULL));
+		here = put_agent(x, s);
+		e2 = put_busy(x, db_text(s, 0, NULL), here);
 		buf_char(&x->agents, '}');
 		if (e2 != ERR_OK)
 			break;

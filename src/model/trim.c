@@ -49,7 +49,7 @@ static const char *const sql[] = {
 		"AND (at <= $1 OR at > $2) AND queue > $3 "
 		"ORDER BY queue LIMIT $4",
     [SQL_LEASE] = "UPDATE queue_trim SET at = $2, head = NULL "
-		  "WHERE queue = $1",
+		  "WHERE queue = $1 AND (at <= $3 OR at > $4)",
     [SQL_DONE] = "DELETE FROM queue_trim WHERE queue = $1 AND at = $2",
     [SQL_REST] = "UPDATE queue_trim SET at = NULL, head = $3 "
 		 "WHERE queue = $1 AND at = $2",
@@ -300,16 +300,22 @@ find_some(struct trim *t, struct batch *b)
 	return e;
 }
 
+/* Those of which the mark is another process's since the look are left to it. */
 static enum err
 lease_change(struct db_conn *c, void *arg)
 {
-	const struct batch *b = arg;
+	struct batch *b = arg;
 	enum err e = ERR_OK;
-	size_t i;
+	size_t i, n = b->n;
+	int64_t leased;
 
-	for (i = 0; i < b->n && e == ERR_OK; i++)
-		e = db_exec(c, NULL, sql[SQL_LEASE], "ti", b->passes[i].queue,
-		    b->lease);
+	b->n = 0;
+	for (i = 0; i < n && e == ERR_OK; i++) {
+		e = db_exec(c, &leased, sql[SQL_LEASE], "tiii",
+		    b->passes[i].queue, b->lease, b->now, b->now + TOO_FAR_MS);
+		if (e == ERR_OK && leased > 0)
+			b->passes[b->n++] = b->passes[i];
+	}
 	return e;
 }
 
@@ -349,7 +355,7 @@ settle_change(struct db_conn *c, void *arg)
 static bool
 trim_batch(struct trim *t, struct batch *b)
 {
-	bool more = b->n == QUEUES_MAX, lost = false;
+	bool more = false, lost = false;
 	struct pass *p;
 	size_t i;
 
@@ -378,14 +384,18 @@ trim_some(struct trim *t)
 		return false;
 	b->now = clock_now_ms();
 	b->lease = b->now + LEASE_MS;
-	if (find_some(t, b) != ERR_OK || b->n == 0 ||
-	    db_write(t->s->db, lease_change, b) != ERR_OK) {
+	if (find_some(t, b) != ERR_OK || b->n == 0) {
 		free(b);
 		return false;
 	}
 	(void)snprintf(
 	    t->trimmed, sizeof(t->trimmed), "%s", b->passes[b->n - 1].queue);
-	more = trim_batch(t, b);
+	more = b->n == QUEUES_MAX;
+	if (db_write(t->s->db, lease_change, b) != ERR_OK || b->n == 0) {
+		free(b);
+		return false;
+	}
+	more = trim_batch(t, b) || (more && t->tap != NULL);
 	if (more) {
 		more = db_write(t->s->db, settle_change, b) == ERR_OK;
 		free(b);

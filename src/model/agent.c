@@ -332,6 +332,7 @@ put_change(struct db_conn *c, void *arg)
 	struct putting *p = arg;
 	const struct agent_text_value *t = p->r->texts;
 	bool known, same, change;
+	struct id job;
 	enum err e;
 
 	if ((e = admit(c, p)) != ERR_OK ||
@@ -348,8 +349,9 @@ put_change(struct db_conn *c, void *arg)
 	if (e == ERR_OK && change)
 		e = put_queues(c, p);
 	/* To say that it works on a job is a sign of the job's start. */
-	if (e == ERR_OK && t[AGENT_JOB_ID].len > 0)
-		e = handout_sign(c, t[AGENT_JOB_ID].p, NULL);
+	if (e == ERR_OK && t[AGENT_JOB_ID].len > 0 &&
+	    id_parse(t[AGENT_JOB_ID].p, t[AGENT_JOB_ID].len, &job))
+		e = handout_sign(c, job.text, NULL);
 	/* Of another's job it may say what it likes. */
 	if (e == ERR_NOTFOUND)
 		e = ERR_OK;
@@ -411,7 +413,9 @@ agent_put(struct svc *s, const char *name, const struct agent_report *r)
 	    .max = conf_int(s->conf, CONF_MAX_AGENTS),
 	    .max_age = conf_int(s->conf, CONF_AGENT_MAX_AGE) * 1000,
 	};
+	const struct agent_text_value *job = &r->texts[AGENT_JOB_ID];
 	bool same = false;
+	struct id id;
 	enum err e = ERR_OK;
 
 	if (s->seen != NULL && r->n_log == 0 &&
@@ -419,6 +423,9 @@ agent_put(struct svc *s, const char *name, const struct agent_report *r)
 		return e;
 	if (!same)
 		e = db_write(s->db, put_change, &p);
+	else if (job->len > 0 && id_parse(job->p, job->len, &id) &&
+		 (e = handout_note_sign(s, &id)) == ERR_NOTFOUND)
+		e = ERR_OK;
 	/* Whoever hears it looks whether the agent is to stop. */
 	if (e == ERR_OK && p.new_state)
 		wake_say(s->wake, WAKE_AGENT, name);

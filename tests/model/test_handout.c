@@ -209,6 +209,48 @@ Test(handout, counts_each_way_to_name_a_job_as_a_sign)
 	expect_event(second, "job.started");
 }
 
+static void
+says_it_works_on(const char *agent, const char *job_id)
+{
+	struct agent_report report = {.n_log = 0};
+
+	report.texts[AGENT_JOB_ID].p = job_id;
+	report.texts[AGENT_JOB_ID].len = strlen(job_id);
+	posts_as(agent);
+	cr_assert_eq(agent_put(&f.svc, agent, &report), ERR_OK);
+	cause_set(NULL);
+}
+
+/* The job tells its id as it was submitted. */
+Test(handout, knows_a_job_that_its_agent_names_in_another_spelling)
+{
+	struct id id;
+
+	cr_assert_eq(fixture_submit(&f,
+			 "{\"job_queue\":\"q\",\"job_id\":"
+			 "\"7BE0000000004000800000000000000A\"}",
+			 &id),
+	    JOB_OK);
+	expect_offer("q", "a", id);
+	says_it_works_on("a", "7BE0000000004000800000000000000A");
+	expect_event(id, "job.started");
+}
+
+Test(handout, hears_an_agent_that_says_the_same_as_before)
+{
+	struct id id = given("q");
+	char path[80];
+
+	(void)snprintf(path, sizeof(path), "%s/seen", f.dir);
+	cr_assert_eq(seen_open(&f.svc.seen, path, 10), ERR_OK);
+	expect_offer("q", "a", id);
+	says_it_works_on("a", id.text);
+	expect_nothing("q", "a");
+	expect_event(id, "job.agent_returned");
+	says_it_works_on("a", id.text);
+	expect_event(id, "job.continued");
+}
+
 Test(handout, goes_back_to_its_old_place_without_a_sign)
 {
 	struct id first = given("q"), second = given("q");

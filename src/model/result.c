@@ -37,8 +37,10 @@ static const char *const sql[] = {
 		   "device_info = coalesce($4, device_info) WHERE id = $1",
     [SQL_SEED] = "UPDATE job SET result_file = 1, "
 		 "ended_at = coalesce(ended_at, $3), "
-		 "state = CASE WHEN state IN ('cancelled', 'complete', "
-		 "'completed') THEN state ELSE $2 END WHERE id = $1",
+		 "state = CASE WHEN state IN " FINAL " AND late = 0 "
+		 "THEN state ELSE $2 END, "
+		 "reason = CASE WHEN late = 1 THEN NULL ELSE reason END, "
+		 "late = 0 WHERE id = $1",
     [SQL_KIND] = "SELECT seed FROM job WHERE id = $1",
     [SQL_VIEW] = ("SELECT seed, result_file, state, status, device_info "
 		  "FROM job WHERE id = $1"),
@@ -252,7 +254,8 @@ seed_change(struct db_conn *c, void *arg)
 	    x->state_len, x->now);
 	if (e != ERR_OK || !before.known)
 		return e;
-	return journal_add(c, before.ended ? "job.ignored" : "job.ended",
+	return journal_add(c,
+	    before.ended && !before.late ? "job.ignored" : "job.ended",
 	    x->id->text, NULL, 0);
 }
 

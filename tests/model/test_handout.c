@@ -425,6 +425,40 @@ Test(handout, marks_a_job_whose_agent_returns_and_ends_it_after_the_grace)
 	expect_state(id, "complete");
 }
 
+/* As curl posts one: no report, but any value. */
+static void
+posts_result(struct id id, const char *json)
+{
+	struct js_fault where;
+	struct js_doc doc;
+
+	cr_assert_eq(
+	    js_scan(&doc, f.arena, json, strlen(json), &where), ERR_OK);
+	cr_assert_eq(
+	    result_seed_put(&f.svc, &id, &doc, json, strlen(json), true),
+	    ERR_OK);
+}
+
+Test(handout, takes_a_late_result_for_the_end_once)
+{
+	struct id id = given("q");
+
+	expect_offer("q", "a", id);
+	cr_assert_eq(reports(id, "a", "test"), ERR_OK);
+	expect_nothing("q", "a");
+	clock_set_for_test(NOW + 600 * 1000);
+	sweep();
+	expect_state(id, "cancelled");
+	cr_expect_eq(events_of(id, "job.ended"), 1);
+	posts_result(id, "{\"exit_code\":0}");
+	expect_state(id, "complete");
+	cr_expect_eq(events_of(id, "job.ended"), 2);
+	posts_result(id, "{\"job_state\":\"cancelled\",\"x\":1}");
+	expect_state(id, "complete");
+	expect_event(id, "job.ignored");
+	cr_expect_eq(job_cancel(&f.svc, &id), ERR_CONFLICT);
+}
+
 Test(handout, goes_on_when_the_agent_that_returned_goes_on)
 {
 	struct id id = given("q");

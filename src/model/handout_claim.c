@@ -60,8 +60,13 @@ judge(const struct claiming *x, struct db_stmt *s, bool restricted)
 {
 	if (!db_is_null(s, 8))
 		return CLAIM_ENDED;
+	/* A holder from before offers had a client may be anybody of its name. */
+	if (!x->waits && is_holder(x->claim, s))
+		return x->claim->client == NULL && db_int(s, 2) != 0
+			   ? CLAIM_NEEDS_LOGIN
+			   : CLAIM_OK;
 	if (!x->waits)
-		return is_holder(x->claim, s) ? CLAIM_OK : CLAIM_TAKEN;
+		return CLAIM_TAKEN;
 	if (db_int(s, 1) == 0)
 		return CLAIM_NOT_READY;
 	if (db_int(s, 9) != 0)

@@ -307,3 +307,11 @@ BEGIN
     ON CONFLICT (queue) DO UPDATE SET at = 0
     WHERE coalesce(at, 1) <> 0 AND coalesce(head, NEW.id) = NEW.id;
 END;
+
+-- VERSION 8
+
+-- What was handed out before version 5 has run ever since, as far as anybody knows.
+UPDATE job SET attempt = 1, offered_at = coalesce(started_at, created_at),
+  signed_at = coalesce(started_at, created_at)
+  WHERE agent IS NOT NULL AND ended_at IS NULL AND offered_at IS NULL
+    AND state <> 'waiting';

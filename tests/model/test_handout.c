@@ -10,6 +10,7 @@
 #include "fixture.h"
 #include "journal.h"
 #include "result.h"
+#include "schema.h"
 
 #define NOW INT64_C(1800000000000)
 #define DAY INT64_C(86400000)
@@ -485,6 +486,59 @@ Test(handout, knows_an_agent_by_the_client_that_verified_it)
 	expect_state(first, "running");
 	cr_assert_eq(poll_as("q", "a", "host", "3", &job), ERR_OK);
 	cr_expect_str_eq(job.id.text, first.text);
+}
+
+static enum err
+fourth_version_row(struct db_conn *c, void *arg)
+{
+	static const char sql[] =
+	    "INSERT INTO job (id, queue, priority, state, seed, ready, body, "
+	    "agent, created_at, started_at, result_file, client_id, secrets) "
+	    "VALUES ('7be00000-0000-4000-8000-00000000000a', 'q', 0, 'test', "
+	    "0, 1, '{}', 'a', 1, 2, 0, 'c', 1)";
+
+	(void)arg;
+	return db_exec(c, NULL, sql, "");
+}
+
+static void
+given_store_of_the_fourth_version(const char *dir)
+{
+	const struct db_schema fourth = {4, model_schema.steps};
+	struct db_options o = {
+	    .schema = &fourth, .readers = 1, .wait_ms = 5000};
+	char uri[128];
+
+	(void)snprintf(uri, sizeof(uri), "sqlite:%s/state.db", dir);
+	o.uri = uri;
+	db_close(f.svc.db);
+	cr_assert_eq(db_open(&f.svc.db, &o), ERR_OK);
+	cr_assert_eq(db_write(f.svc.db, fourth_version_row, NULL), ERR_OK);
+	db_close(f.svc.db);
+	o.schema = &model_schema;
+	cr_assert_eq(db_open(&f.svc.db, &o), ERR_OK);
+}
+
+/* At that time there were no signs, and nobody noted whose token an agent had. */
+Test(handout, neither_repeats_nor_tells_what_an_older_version_handed_out)
+{
+	struct claim claim = {.agent = "a"};
+	struct job job;
+	char dir[64];
+	struct id id;
+	enum err e;
+
+	fixture_mkdir(dir);
+	given_store_of_the_fourth_version(dir);
+	(void)id_parse("7be0000000004000800000000000000a", 32, &id);
+	claim.id = &id;
+	cr_expect_eq(handout_claim(&f.svc, f.arena, &claim, &job, &e),
+	    CLAIM_NEEDS_LOGIN);
+	expect_nothing("q", "a");
+	expect_event(id, "job.agent_returned");
+	cr_assert_eq(reports(id, "a", "complete"), ERR_OK);
+	expect_state(id, "complete");
+	fixture_rmdir(dir);
 }
 
 Test(handout, cancels_for_good)

@@ -17,11 +17,11 @@ artifact_post(struct worker *w, struct req *r)
 		return r->status;
 	e = handout_note_sign(w->svc, &r->id);
 	if (e == ERR_OK) {
-		e = archive_put_artifact(&r->id, file);
+		e = archive_put_artifact(w->svc, &r->id, file);
 	} else if (e == ERR_NOTFOUND) {
 		e = handout_apart(w->svc, &r->id, &apart);
 		if (e == ERR_OK)
-			e = archive_put_artifact(&apart, file);
+			e = archive_put_artifact(w->svc, &apart, file);
 	}
 	blob_end(file);
 	return e == ERR_OK ? reply_text(r, 200, "OK") : reply_err(r, e);

@@ -9,12 +9,14 @@
 #include "job.h"
 #include "queue.h"
 
-enum { SQL_LOOK, SQL_ARRIVED };
+enum { SQL_LOOK, SQL_ARRIVED, SQL_FORMER, SQL_ARTIFACT };
 
 static const char *const sql[] = {
     [SQL_LOOK] = "SELECT state, attachments FROM job WHERE id = $1",
     [SQL_ARRIVED] = "UPDATE job SET attachments = 'complete', ready = 1, "
 		    "publish_at = $2 WHERE id = $1 RETURNING queue",
+    [SQL_FORMER] = "SELECT 1 FROM job WHERE id = $1 AND artifact_file = 0",
+    [SQL_ARTIFACT] = "UPDATE job SET artifact_file = 1 WHERE id = $1",
 };
 
 struct look {
@@ -137,12 +139,43 @@ archive_put_attachments(struct svc *s, const struct id *id, struct blob_file *f,
 	return e;
 }
 
+/* Whether the file, if there is one, is of a former run under this id. */
+static enum err
+is_former(struct svc *s, const struct id *id, bool *out)
+{
+	struct db_conn *c = db_read(s->db);
+	struct db_stmt *st;
+	enum err e = db_query(c, &st, sql[SQL_FORMER], "t", id->text);
+
+	*out = e == ERR_OK;
+	if (e == ERR_OK)
+		db_end(st);
+	db_read_end(s->db, c);
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+static enum err
+artifact_change(struct db_conn *c, void *arg)
+{
+	const struct id *id = arg;
+
+	return db_exec(c, NULL, sql[SQL_ARTIFACT], "t", id->text);
+}
+
+/* The file first: a row never tells of a file that is not there. */
 enum err
-archive_put_artifact(const struct id *id, struct blob_file *f)
+archive_put_artifact(struct svc *s, const struct id *id, struct blob_file *f)
 {
 	enum err e = blob_sync(f);
+	bool former = false;
 
-	return e == ERR_OK ? blob_publish(f, id, BLOB_ARTIFACT) : e;
+	if (e == ERR_OK)
+		e = blob_publish(f, id, BLOB_ARTIFACT);
+	if (e == ERR_OK)
+		e = is_former(s, id, &former);
+	if (e != ERR_OK || !former)
+		return e;
+	return db_write(s->db, artifact_change, (void *)(uintptr_t)id);
 }
 
 enum err
@@ -167,8 +200,14 @@ archive_find_artifact(struct svc *s, struct arena *a, const struct id *id,
 {
 	int64_t n = blob_size(s->blob, id, BLOB_ARTIFACT);
 	const char *p;
+	bool former;
+	enum err e;
 
 	if (n == -1)
+		return ERR_NOTFOUND;
+	if ((e = is_former(s, id, &former)) != ERR_OK)
+		return e;
+	if (former)
 		return ERR_NOTFOUND;
 	if ((p = blob_path(a, id, BLOB_ARTIFACT)) == NULL)
 		return ERR_NOMEM;

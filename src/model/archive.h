@@ -33,9 +33,10 @@ enum err archive_put_attachments(struct svc *s, const struct id *id,
     struct blob_file *f, enum attachments *out)
     __attribute__((warn_unused_result));
 
-/* Keep f as the artifact under id, durably.  Likewise. */
-enum err archive_put_artifact(const struct id *id, struct blob_file *f)
-    __attribute__((warn_unused_result));
+/* Keep f as the artifact under id, durably, and as that of the job if there is one.
+ * Likewise. */
+enum err archive_put_artifact(struct svc *s, const struct id *id,
+    struct blob_file *f) __attribute__((warn_unused_result));
 
 /* Where the archive is, as blob_path() tells it, and of an artifact its size; ERR_NOTFOUND. */
 enum err archive_find_attachments(struct svc *s, struct arena *a,

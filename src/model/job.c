@@ -34,9 +34,9 @@ static const char *const sql[] = {
     [SQL_INSERT] = "INSERT INTO job (id, queue, priority, state, seed, ready, "
 		   "attachments, body, created_at, result_file, client_id, "
 		   "secrets, publish_at, deadline_at, submit_key, submit_hash, "
-		   "lost_policy) VALUES "
+		   "lost_policy, artifact_file) VALUES "
 		   "($1, $2, $3, 'waiting', $4, $5, $6, $7, $8, 0, $9, $10, "
-		   "nullif($11, 0), nullif($12, 0), $13, $14, $15)",
+		   "nullif($11, 0), nullif($12, 0), $13, $14, $15, 0)",
     [SQL_SAME_KEY] = "SELECT id, submit_hash FROM job WHERE submit_key = $1",
     [SQL_EXCLUDE] = "INSERT INTO job_exclude (job, agent) "
 		    "SELECT seq, $2 FROM job WHERE id = $1 "

@@ -315,3 +315,6 @@ UPDATE job SET attempt = 1, offered_at = coalesce(started_at, created_at),
   signed_at = coalesce(started_at, created_at)
   WHERE agent IS NOT NULL AND ended_at IS NULL AND offered_at IS NULL
     AND state <> 'waiting';
+
+ALTER TABLE job ADD COLUMN artifact_file INTEGER NOT NULL DEFAULT 1;
+                                -- 0: artifact.tar.gz, if there, is of a former run

@@ -241,6 +241,55 @@ Test(retention, leaves_a_new_run_under_an_old_id)
 	cr_expect(blob_has(f.svc.blob, &id, BLOB_ARTIFACT));
 }
 
+static void
+uploads_artifact(const struct id *id)
+{
+	struct blob_file *file;
+
+	cr_assert_eq(blob_begin(f.svc.blob, &file), ERR_OK);
+	cr_assert_eq(blob_write(file, "x", 1), ERR_OK);
+	cr_assert_eq(archive_put_artifact(&f.svc, id, file), ERR_OK);
+	blob_end(file);
+}
+
+static bool
+shows_artifact(const struct id *id)
+{
+	const char *path;
+	int64_t size;
+
+	return archive_find_artifact(&f.svc, f.arena, id, &path, &size) ==
+	       ERR_OK;
+}
+
+Test(retention, shows_no_artifact_of_a_former_run)
+{
+	static const char second[] =
+	    "{\"job_queue\":\"q\",\"n\":2,\"job_id\":"
+	    "\"11111111-2222-3333-4444-555555555555\"}";
+	struct id id = given("{\"job_queue\":\"q\",\"n\":1,\"job_id\":"
+			     "\"11111111-2222-3333-4444-555555555555\"}");
+
+	cr_expect_not(shows_artifact(&id));
+	uploads_artifact(&id);
+	cr_expect(shows_artifact(&id));
+	cr_assert_eq(job_cancel(&f.svc, &id), ERR_OK);
+	cr_expect(shows_artifact(&id));
+	cr_assert_eq(fixture_submit(&f, second, &id), JOB_OK);
+	cr_expect_not(shows_artifact(&id));
+	uploads_artifact(&id);
+	cr_expect(shows_artifact(&id));
+}
+
+Test(retention, shows_an_artifact_without_a_job)
+{
+	struct id id;
+
+	id_make(&id);
+	uploads_artifact(&id);
+	cr_expect(shows_artifact(&id));
+}
+
 Test(retention, cancels_a_job_whose_attachments_do_not_come)
 {
 	struct id id =

@@ -44,7 +44,7 @@ struct parked {
 	const char *agent;
 	char *
 	    client; /* the client id of the token that has verified it; NULL: none */
-	char connection[24]; /* of the client to the web server; "" : unknown */
+	char connection[32]; /* of the client to the web server; "" : unknown */
 	int64_t until_ms; /* monotonic */
 	int64_t applied_s; /* of the preference that it carried; -1: none */
 	unsigned generation; /* of the user */

@@ -193,6 +193,17 @@ route_refuse(struct req *r, int status, const char *fmt, ...)
 	return reply_message(r, status, "%s", message);
 }
 
+/* NULL where requests share a connection before they are answered, as in HTTP/2. */
+static const char *
+connection_of(struct req *r)
+{
+	const char *protocol = req_param(r, "SERVER_PROTOCOL");
+
+	return protocol != NULL && strncmp(protocol, "HTTP/1.", 7) == 0
+		   ? req_param(r, "TF_CONNECTION")
+		   : NULL;
+}
+
 static void
 tell_cause(struct req *r)
 {
@@ -204,7 +215,7 @@ tell_cause(struct req *r)
 	    .agent = cookies != NULL
 			 ? uri_cookie(r->arena, cookies, "agent_name")
 			 : NULL,
-	    .connection = req_param(r, "TF_CONNECTION"),
+	    .connection = connection_of(r),
 	};
 	cause_set(&r->cause);
 }

@@ -51,6 +51,14 @@ want_json(struct worker *w, struct req *r)
 	return e == ERR_OK ? reply_text(r, 200, "object") : r->status;
 }
 
+static int
+say_connection(struct worker *w, struct req *r)
+{
+	(void)w;
+	return reply_text(r, 200,
+	    r->cause.connection != NULL ? r->cause.connection : "unknown");
+}
+
 static const struct route rows[] = {
     {METHOD_POST, "/v1/x", 0, CONF_JOB_BODY_MAX, 0, echo},
     {METHOD_GET, "/v1/x", 0, ROUTE_NO_BODY, ROUTE_NO_HEAD, echo},
@@ -60,6 +68,7 @@ static const struct route rows[] = {
 	say_id},
     {METHOD_GET, "/v1/n/{name}", 0, ROUTE_NO_BODY, 0, say_param},
     {METHOD_POST, "/v1/j", 0, CONF_JOB_BODY_MAX, 0, want_json},
+    {METHOD_GET, "/v1/connection", 0, ROUTE_NO_BODY, 0, say_connection},
     {METHOD_GET, "/v1/agent", ROLE_AGENT, ROUTE_NO_BODY, 0, say_literal},
 };
 
@@ -98,6 +107,17 @@ static void
 get(const char *target)
 {
 	run((struct call){.target = target});
+}
+
+Test(route, knows_a_connection_only_where_answers_come_one_by_one)
+{
+	static const char target[] = "/v1/connection";
+
+	run((struct call){.target = target, .connection = "1-7"});
+	cr_expect_str_eq(c.text, "1-7");
+	run((struct call){
+	    .target = target, .connection = "1-7", .protocol = "HTTP/2.0"});
+	cr_expect_str_eq(c.text, "unknown");
 }
 
 Test(route, finds_a_path_with_and_without_slashes_too_many)

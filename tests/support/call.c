@@ -37,6 +37,10 @@ param(void *ctx, const char *name)
 		return c->authorization;
 	if (strcmp(name, "HTTP_COOKIE") == 0)
 		return c->cookie;
+	if (strcmp(name, "SERVER_PROTOCOL") == 0)
+		return c->protocol != NULL ? c->protocol : "HTTP/1.1";
+	if (strcmp(name, "TF_CONNECTION") == 0)
+		return c->connection;
 	return NULL;
 }
 

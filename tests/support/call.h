@@ -18,6 +18,8 @@ struct call {
 	long declared; /* Content-Length; 0: the true one, -1: none (chunked) */
 	const char *authorization;
 	const char *cookie;
+	const char *protocol; /* HTTP/1.1 unless set */
+	const char *connection; /* TF_CONNECTION */
 	bool broken; /* the body breaks off where it ends */
 	int64_t ms_per_write; /* of the reply: so slow is the client */
 	/* The reply. */

@@ -333,11 +333,33 @@ end_if_off(struct svc *svc, struct parked *p)
 		end_held(p);
 }
 
-/* What was said between its own look and now, it could not hear. */
+static void
+end_all_if_off(struct svc *svc, const char *name)
+{
+	struct parked *p;
+	bool off = false;
+
+	if (parked_named(hold.set, name) == NULL ||
+	    agent_is_off(svc, name, &off) != ERR_OK || !off)
+		return;
+	while ((p = parked_named(hold.set, name)) != NULL)
+		end_held(p);
+}
+
+/* What was said since its generation, when it was not in the set, it could not hear. */
+static void
+catch_up(struct svc *svc, struct parked *p)
+{
+	if (p->generation == hold_generation())
+		return;
+	mark_all_of(p);
+	end_if_off(svc, p);
+}
+
 static void
 arrive(struct svc *svc, struct parked *p)
 {
-	struct parked *older = parked_of(hold.set, p->agent);
+	struct parked *older = parked_of(hold.set, p->agent, p->client);
 
 	if (older != NULL)
 		end_held(older);
@@ -346,16 +368,13 @@ arrive(struct svc *svc, struct parked *p)
 		let_go(p);
 		return;
 	}
-	if (p->generation == hold_generation())
-		return;
-	mark_all_of(p);
-	end_if_off(svc, p);
+	catch_up(svc, p);
 }
 
 /* From a taker.  That another got the job of somebody who is still there makes it no
  * younger. */
 static void
-come_back(struct parked *p)
+come_back(struct svc *svc, struct parked *p)
 {
 	struct parked_queue *q = p->by;
 	bool over = p->outcome == PARKED_OVER;
@@ -365,12 +384,15 @@ come_back(struct parked *p)
 		q->again = false;
 		parked_mark(hold.set, q);
 	}
-	if (!over && (parked_of(hold.set, p->agent) != NULL || !put(p))) {
+	if (!over &&
+	    (parked_of(hold.set, p->agent, p->client) != NULL || !put(p))) {
 		reply_none(p, hold.arena);
 		over = true;
 	}
 	if (over)
 		let_go(p);
+	else
+		catch_up(svc, p);
 }
 
 static void
@@ -388,7 +410,7 @@ empty_lists(struct svc *svc)
 	hold.arrived.first = hold.back.first = NULL;
 	(void)pthread_mutex_unlock(&hold.mutex);
 	while ((p = shift(&back)) != NULL)
-		come_back(p);
+		come_back(svc, p);
 	while ((p = shift(&arrived)) != NULL)
 		arrive(svc, p);
 }
@@ -408,7 +430,6 @@ listen_to_words(struct svc *svc)
 	char name[WAKE_NAME_MAX + 1];
 	struct parked_queue *q;
 	enum wake_kind kind;
-	struct parked *p;
 
 	while (wake_hear(hold.ear, &kind, name)) {
 		(void)atomic_fetch_add(&hold.generation, 1);
@@ -417,9 +438,8 @@ listen_to_words(struct svc *svc)
 		else if (kind == WAKE_QUEUE &&
 			 (q = parked_queue(hold.set, name)) != NULL)
 			parked_mark(hold.set, q);
-		else if (kind == WAKE_AGENT &&
-			 (p = parked_of(hold.set, name)) != NULL)
-			end_if_off(svc, p);
+		else if (kind == WAKE_AGENT)
+			end_all_if_off(svc, name);
 	}
 }
 
@@ -473,6 +493,7 @@ hand_over(struct parked_queue *q, size_t n)
 			continue;
 		withdraw(hold.who[i]);
 		hold.who[i]->by = q;
+		hold.who[i]->generation = hold_generation();
 		q->in_hand++;
 		append(&hold.to_take, hold.who[i]);
 		(void)pthread_cond_signal(&hold.work);

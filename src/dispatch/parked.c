@@ -305,8 +305,28 @@ parked_count(const struct parked_set *s)
 	return s->n;
 }
 
+static bool
+is_of(const struct parked *p, const char *agent, const char *client)
+{
+	if (strcmp(p->agent, agent) != 0)
+		return false;
+	if (p->client == NULL || client == NULL)
+		return p->client == client;
+	return strcmp(p->client, client) == 0;
+}
+
 struct parked *
-parked_of(const struct parked_set *s, const char *agent)
+parked_of(const struct parked_set *s, const char *agent, const char *client)
+{
+	struct parked *p = s->agents[bucket(agent)];
+
+	while (p != NULL && !is_of(p, agent, client))
+		p = p->agent_next;
+	return p;
+}
+
+struct parked *
+parked_named(const struct parked_set *s, const char *agent)
 {
 	struct parked *p = s->agents[bucket(agent)];
 

@@ -76,7 +76,8 @@ const char *parked_name(const struct parked *p, size_t i);
 
 /*
  * Put p in: at the end, or, if it has been in before, back in its place.  False without
- * memory.  The agent must have no other in the set: see parked_of().
+ * memory.  The agent must have no other in the set: see parked_of().  p->client does not
+ * change while it is in.
  */
 bool parked_put(struct parked_set *s, struct parked *p)
     __attribute__((warn_unused_result));
@@ -87,8 +88,12 @@ void parked_out(struct parked_set *s, struct parked *p);
 /* How many are in. */
 size_t parked_count(const struct parked_set *s);
 
-/* The one of this agent, or NULL. */
-struct parked *parked_of(const struct parked_set *s, const char *agent);
+/* The one of this agent, which is its name and the client that has verified it, or NULL. */
+struct parked *parked_of(
+    const struct parked_set *s, const char *agent, const char *client);
+
+/* One of an agent of this name, whatever its client, or NULL. */
+struct parked *parked_named(const struct parked_set *s, const char *agent);
 
 /* The one that ends first, or NULL. */
 struct parked *parked_next(const struct parked_set *s);

@@ -92,11 +92,26 @@ Test(parked, is_found_by_its_agent)
 {
 	struct parked *a = given("a", 1, "q", NULL);
 
-	cr_expect_eq(parked_of(s, "a"), a);
-	cr_expect_null(parked_of(s, "b"));
+	cr_expect_eq(parked_of(s, "a", NULL), a);
+	cr_expect_null(parked_of(s, "b", NULL));
 	parked_out(s, a);
-	cr_expect_null(parked_of(s, "a"));
+	cr_expect_null(parked_of(s, "a", NULL));
 	parked_free(s, a);
+}
+
+Test(parked, takes_nobody_for_an_agent_that_a_client_has_verified)
+{
+	struct parked *a = given("a", 1, "q", NULL), *other;
+
+	cr_assert_not_null(a->client = strdup("c"));
+	cr_expect_null(parked_of(s, "a", NULL));
+	cr_expect_null(parked_of(s, "a", "d"));
+	cr_expect_eq(parked_of(s, "a", "c"), a);
+	other = given("a", 1, "q", NULL);
+	cr_expect_eq(parked_of(s, "a", NULL), other);
+	cr_expect_eq(parked_of(s, "a", "c"), a);
+	cr_expect_not_null(parked_named(s, "a"));
+	cr_expect_null(parked_named(s, "b"));
 }
 
 Test(parked, ends_by_time_whatever_else_happens)

@@ -388,7 +388,9 @@ act(struct lost *l, struct svc *s, const struct due *d, int64_t *n)
 	}
 	e = db_write(s->db, act_change, &x);
 	*n += e == ERR_OK && x.done;
-	if (e != ERR_OK && x.retried)
+	/* Also where it was made in part. */
+	if (x.retry != NULL && retry.why_not == NULL &&
+	    (e != ERR_OK || !x.retried))
 		retry_undo(s, &retry);
 	if (e == ERR_OK && x.retried)
 		wake_say(s->wake, WAKE_QUEUE, retry.queue);

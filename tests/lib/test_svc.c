@@ -70,6 +70,20 @@ Test(svc, refuses_a_key_for_secrets_that_no_responder_could_open)
 	    ERR_OK, "a file is not opened");
 }
 
+Test(svc, tells_no_line_of_a_key_that_stands_nowhere)
+{
+	struct conf_fault fault;
+
+	cr_assert_eq(check("OIDC_PROVIDER_ISSUER = 'https://id.example.com'\n"
+			   "OIDC_CLIENT_ID = 'lab'\n"
+			   "WEB_SECRET_KEY = '" LONG "'\n",
+			 &fault),
+	    ERR_INVALID);
+	cr_expect_str_eq(fault.text,
+	    "the defaults: JWT_SIGNING_KEY: is empty, but sign-in by OIDC gives "
+	    "tokens; make one: openssl rand -hex 32");
+}
+
 Test(svc, opens_the_keys_for_every_responder)
 {
 	struct conf_fault fault;

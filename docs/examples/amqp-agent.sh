@@ -23,7 +23,8 @@ the agent starts runs first: a job is not lost if the machine goes down.  A
 job that is not for this agent, or a server that is away, leaves the message
 on the queue.
 
-  --once         run what is spooled or else one message, and end
+  --once         run what is spooled, or else wait for one message and run its
+                 job, and end
   --agent NAME   claim under this name, nobody else's, of letters, digits and
                  ".", "_", "-"; unless told it is made from the names of the
                  host and of SPOOL, since it must stay the same

@@ -8,11 +8,11 @@
 #include "list.h"
 #include "routes.h"
 
+/* What may be sought, in words and as a table; the last three are ours. */
 #define STATES                                                                 \
 	"setup, provision, firmware_update, test, allocate, allocated, "       \
-	"reserve, cleanup, cancelled, completed, active"
-
-/* What may be sought; the last three are ours. */
+	"reserve, cleanup, cancelled, completed, active, waiting, running, "   \
+	"complete"
 static const char *const states[] = {"setup", "provision", "firmware_update",
     "test", "allocate", "allocated", "reserve", "cleanup", "cancelled",
     "completed", "active", "waiting", "running", "complete"};

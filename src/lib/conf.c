@@ -26,7 +26,7 @@ static const struct conf_key keys[] = {
 /* For messages: where a value stands. */
 struct place {
 	const char *file; /* NULL: an environment variable */
-	unsigned line, column;
+	unsigned line, column; /* 0: a default, which stands nowhere */
 	const char *key;
 };
 
@@ -51,7 +51,10 @@ static enum err
 fault(struct conf_fault *f, const struct place *at, const char *why,
     const char *remedy)
 {
-	if (at->file != NULL)
+	if (at->file != NULL && at->line == 0)
+		(void)snprintf(f->text, sizeof(f->text), "%s: %s: %s; %s",
+		    at->file, at->key, why, remedy);
+	else if (at->file != NULL)
 		(void)snprintf(f->text, sizeof(f->text),
 		    "%s: line %u, column %u: %s%s%s; %s", at->file, at->line,
 		    at->column, at->key != NULL ? at->key : "",
@@ -411,7 +414,7 @@ read_environment(struct conf *c, struct conf_fault *f)
 static enum err
 set_defaults(struct conf *c, struct conf_fault *f)
 {
-	struct place at = {"the defaults", 1, 1, NULL};
+	struct place at = {"the defaults", 0, 0, NULL};
 	struct conf_value v;
 	enum err e;
 	int i;

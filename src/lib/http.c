@@ -174,13 +174,17 @@ reply_not_json(struct req *r, const struct js_fault *f)
 enum err
 req_json(struct req *r, struct js_doc *doc)
 {
+	static const char not_json[] =
+	    "{\"detail\":{\"headers\":{\"Content-Type\":"
+	    "[\"Must be application/json.\"]}},"
+	    "\"message\":\"Unsupported Media Type\"}\n";
 	struct js_fault fault;
 	enum err e;
 
 	if (r->body_len == 0)
 		return ERR_NOTFOUND;
 	if (!is_json_type(req_param(r, "CONTENT_TYPE"))) {
-		(void)reply_message(r, 415, "Unsupported Media Type");
+		(void)reply_json(r, 415, not_json, sizeof(not_json) - 1);
 		return ERR_INVALID;
 	}
 	e = js_scan(doc, r->arena, r->body, r->body_len, &fault);

@@ -52,6 +52,7 @@ derive(struct key *k, const unsigned char *master, size_t len)
 	memcpy(k->name, full, sizeof(k->name));
 }
 
+/* The key joins those of s; NULL: it is only judged. */
 static enum err
 add_key(struct seal *s, const char *text, size_t len)
 {
@@ -62,7 +63,7 @@ add_key(struct seal *s, const char *text, size_t len)
 	good = sodium_base642bin(master, sizeof(master), text, len, " \t\r\n",
 		   &n, NULL, sodium_base64_VARIANT_ORIGINAL) == 0 &&
 	       n >= MASTER_MIN;
-	if (good)
+	if (good && s != NULL)
 		derive(&s->keys[s->n++], master, n);
 	sodium_memzero(master, sizeof(master));
 	return good ? ERR_OK : ERR_INVALID;
@@ -114,21 +115,37 @@ add_file(struct seal *s, const struct conf *c, enum conf_id id,
 	    "make one: head -c 32 /dev/urandom | base64 >FILE");
 }
 
-/* The key that stands in the configuration, else the one in a file. */
+/* The key that stands in the configuration, if one does. */
+static enum err
+add_text(struct seal *s, const struct conf *c, enum conf_id id,
+    struct conf_fault *fault)
+{
+	const char *key = conf_str(c, id);
+
+	if (key[0] == '\0' || add_key(s, key, strlen(key)) == ERR_OK)
+		return ERR_OK;
+	return conf_refuse(c, id, fault, "is no base64 of 32 bytes or more",
+	    "make one: head -c 32 /dev/urandom | base64");
+}
+
+/* That one, else the one in a file. */
 static enum err
 add_either(struct seal *s, const struct conf *c, enum conf_id text,
     enum conf_id file, struct conf_fault *fault)
 {
-	const char *key = conf_str(c, text);
+	if (conf_str(c, text)[0] == '\0' && conf_str(c, file)[0] != '\0')
+		return add_file(s, c, file, fault);
+	return add_text(s, c, text, fault);
+}
 
-	if (key[0] == '\0')
-		return conf_str(c, file)[0] != '\0'
-			   ? add_file(s, c, file, fault)
-			   : ERR_OK;
-	if (add_key(s, key, strlen(key)) == ERR_OK)
-		return ERR_OK;
-	return conf_refuse(c, text, fault, "is no base64 of 32 bytes or more",
-	    "make one: head -c 32 /dev/urandom | base64");
+enum err
+seal_check(const struct conf *c, struct conf_fault *fault)
+{
+	enum err e = add_text(NULL, c, CONF_SECRETS_MASTER_KEY, fault);
+
+	return e != ERR_OK
+		   ? e
+		   : add_text(NULL, c, CONF_SECRETS_MASTER_KEY_OLD, fault);
 }
 
 bool

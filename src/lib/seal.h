@@ -26,6 +26,11 @@ enum err seal_open(struct seal **out, const struct conf *c,
     struct conf_fault *fault) __attribute__((warn_unused_result));
 void seal_free(struct seal *s);
 
+/* Whether the keys that stand in c itself are good, which opens no file: ERR_OK, or
+ * ERR_INVALID with *fault. */
+enum err seal_check(const struct conf *c, struct conf_fault *fault)
+    __attribute__((warn_unused_result));
+
 /* True if c names a key; whether it is good seal_open() tells. */
 bool seal_wanted(const struct conf *c);
 

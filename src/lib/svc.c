@@ -254,6 +254,7 @@ svc_check(const struct conf *conf, struct conf_fault *f)
 		    "write WEBHOOK_URL = 'https://host:port/', or leave it "
 		    "empty for no webhooks");
 	if ((e = check_keys(conf, f)) != ERR_OK ||
+	    (e = seal_check(conf, f)) != ERR_OK ||
 	    (e = check_oidc(conf, f)) != ERR_OK)
 		return e;
 	uri = malloc(sizeof(*uri));

@@ -281,16 +281,18 @@ Test(test_bad_input, is_415_for_a_body_that_is_not_called_json)
 	    "Content-Type: application/x-www-form-urlencoded",
 	    "Content-Type: application/jsonx", "Content-Type: text/json",
 	    "Content-Type:"};
+	static const char remedy[] =
+	    "{\"detail\":{\"headers\":{\"Content-Type\":[\"Must be "
+	    "application/json.\"]}},\"message\":\"Unsupported Media Type\"}";
 	const char *queue = unique("q"), *path, *body;
 	size_t i;
 
 	path = fmt("/v1/result/%s", new_id());
 	body = fmt("{\"job_queue\":\"%s\"}", queue);
 	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		expect_message(call("POST", "/v1/job", types[i], body), 415,
-		    "Unsupported Media Type");
-		expect_message(call("POST", path, types[i], "[1]"), 415,
-		    "Unsupported Media Type");
+		expect_json(
+		    call("POST", "/v1/job", types[i], body), 415, remedy);
+		expect_json(call("POST", path, types[i], "[1]"), 415, remedy);
 	}
 	expect_status(get(path), 204);
 	expect_status(take(unique("a"), queue), 204);

@@ -344,7 +344,8 @@ Test(test_queue, refuses_a_search_that_makes_no_sense)
 	expect_json(get("/v1/job/search?state=test&state=x"), 422,
 	    "{\"detail\":{\"query\":{\"state\":{\"1\":[\"Must be one of: "
 	    "setup, provision, firmware_update, test, allocate, allocated, "
-	    "reserve, cleanup, cancelled, completed, active.\"]}}},"
+	    "reserve, cleanup, cancelled, completed, active, waiting, "
+	    "running, complete.\"]}}},"
 	    "\"message\":\"Validation error\"}");
 	expect_status(post("/v1/job/search", "{}"), 405);
 }

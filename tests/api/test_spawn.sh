@@ -147,6 +147,23 @@ test_refusals() {
 	equal "nothing runs after a refusal" "" "$(processes_of refused)"
 }
 
+# What spawn/up says to type next is answered well, whatever the configuration.
+test_hints() {
+	key=0123456789abcdef0123456789abcdef
+	for option in JOB_FIELDS=open JOB_FIELDS=strict ANONYMOUS_ROLES=; do
+		up hints --port 0 --set JWT_SIGNING_KEY=$key --set "$option"
+		equal "it starts with $option" 0 $?
+		sed -n 's/^  curl /curl --silent --fail /p
+			/^  \/.*testflingerctl/p' "$scratch/hints.up" \
+			>"$scratch/hints.sh"
+		equal "with $option it says what to type" 0 \
+			"$(test -s "$scratch/hints.sh"; echo $?)"
+		sh -e "$scratch/hints.sh" >/dev/null 2>&1
+		equal "and with $option that is answered well" 0 $?
+	done
+	stop hints
+}
+
 # nginx must not outlive its instance, whatever has become of its master.
 test_orphans() {
 	start orphans
@@ -245,6 +262,7 @@ test_restart
 test_killed_responder
 test_again
 test_refusals
+test_hints
 test_orphans
 test_data_path
 test_tls

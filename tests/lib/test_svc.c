@@ -6,6 +6,7 @@
 #include "fixture.h"
 
 #define LONG "0123456789abcdef0123456789abcdef"
+#define SEALS "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 static enum err
 check(const char *text, struct conf_fault *fault)
@@ -45,6 +46,42 @@ Test(svc, takes_a_long_key_or_none)
 
 	cr_expect_eq(check("JWT_SIGNING_KEY = '" LONG "'\n", &fault), ERR_OK);
 	cr_expect_eq(check("JWT_SIGNING_KEY = ''\n", &fault), ERR_OK);
+}
+
+Test(svc, refuses_a_key_for_secrets_that_no_responder_could_open)
+{
+	static const char *const bad[] = {"SECRETS_MASTER_KEY = 'short'\n",
+	    "SECRETS_MASTER_KEY = '" LONG "'\n", /* 24 bytes */
+	    "SECRETS_MASTER_KEY = '" SEALS "'\n"
+	    "SECRETS_MASTER_KEY_OLD = 'no base64!'\n"};
+	struct conf_fault fault;
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		cr_assert_eq(check(bad[i], &fault), ERR_INVALID);
+		cr_expect_not_null(
+		    strstr(fault.text, "is no base64 of 32 bytes or more"),
+		    "%s", fault.text);
+	}
+	cr_expect_eq(
+	    check("SECRETS_MASTER_KEY = '" SEALS "'\n", &fault), ERR_OK);
+	cr_expect_eq(
+	    check("SECRETS_MASTER_KEY_FILE = '/no such file'\n", &fault),
+	    ERR_OK, "a file is not opened");
+}
+
+Test(svc, tells_no_line_of_a_key_that_stands_nowhere)
+{
+	struct conf_fault fault;
+
+	cr_assert_eq(check("OIDC_PROVIDER_ISSUER = 'https://id.example.com'\n"
+			   "OIDC_CLIENT_ID = 'lab'\n"
+			   "WEB_SECRET_KEY = '" LONG "'\n",
+			 &fault),
+	    ERR_INVALID);
+	cr_expect_str_eq(fault.text,
+	    "the defaults: JWT_SIGNING_KEY: is empty, but sign-in by OIDC gives "
+	    "tokens; make one: openssl rand -hex 32");
 }
 
 Test(svc, opens_the_keys_for_every_responder)

@@ -175,17 +175,25 @@ run_spooled() {
 	done
 }
 
-# Wait for one message and spool it.
+# Wait for one message and spool it.  Who ends the agent ends the consumer: left
+# behind it would claim a job that nobody runs.
 consume() {
 	amqp-consume --url="$url" --queue="$queue" --prefetch-count=1 \
-		--count=1 "$here/amqp-agent.sh" spool "$spool" "$server" "$agent"
+		--count=1 "$here/amqp-agent.sh" spool "$spool" "$server" \
+		"$agent" &
+	consumer=$!
+	wait "$consumer"
+	consumed=$?
+	consumer=
+	return "$consumed"
 }
 
 # Where answers and the job's own files go, until this ends.
 make_work() {
 	here=$(cd "$(dirname "$0")" && pwd) || exit 1
 	work=$(mktemp -d) || exit 1
-	trap 'rm -rf "$work"' EXIT
+	consumer=
+	trap 'rm -rf "$work"; [ -z "$consumer" ] || kill "$consumer"' EXIT
 	trap 'exit 1' HUP INT TERM
 }
 

@@ -80,6 +80,25 @@ url=$main
 like "another is given the message" "*$id: result posted*" \
 	"$(amqp_agent one others --agent you)"
 
+# Left behind, its consumer would claim a job that nobody runs.
+# shellcheck disable=SC2317 # called by within
+consumes() {
+	pgrep -f "^amqp-consume .*$scratch/ends" >/dev/null
+}
+# shellcheck disable=SC2317
+ceased() {
+	! consumes
+}
+"$top/docs/examples/amqp-agent.sh" "$url" "$amqp" ends "$scratch/ends" \
+	>"$scratch/out" 2>&1 &
+ending=$!
+within 20 consumes
+equal "an agent consumes" 0 $?
+kill "$ending"
+within 20 ceased
+equal "and when it is ended its consumer ends too" 0 $?
+kill -KILL "$ending" 2>/dev/null
+
 /usr/bin/python3 "$top/tests/api/claim.py" "$scratch/main" "$scratch/other" \
 	"$amqp" >"$scratch/claims" 2>&1
 claims=$?

@@ -79,9 +79,9 @@ Test(svc, tells_no_line_of_a_key_that_stands_nowhere)
 			   "WEB_SECRET_KEY = '" LONG "'\n",
 			 &fault),
 	    ERR_INVALID);
-	cr_expect_str_eq(fault.text,
-	    "the defaults: JWT_SIGNING_KEY: is empty, but sign-in by OIDC gives "
-	    "tokens; make one: openssl rand -hex 32");
+	cr_expect_str_eq(fault.text, "the defaults: JWT_SIGNING_KEY: is empty, "
+				     "but sign-in by OIDC gives "
+				     "tokens; make one: openssl rand -hex 32");
 }
 
 Test(svc, opens_the_keys_for_every_responder)

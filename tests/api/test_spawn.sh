@@ -164,6 +164,27 @@ test_hints() {
 	stop hints
 }
 
+# An instance of which one part does not come up is no success.
+test_parts() {
+	all=$BUILD
+	mkdir "$scratch/programs"
+	BUILD=$scratch/programs
+	for part in event file; do
+		ln -sf "$all"/tf-* "$BUILD"
+		rm "$BUILD/tf-$part"
+		printf '#!/bin/sh\n%s\n%s\n' \
+			"[ \"\$1\" != --check-config ] || exec $all/tf-$part \"\$@\"" \
+			'exit 1' >"$BUILD/tf-$part"
+		chmod +x "$BUILD/tf-$part"
+		up part --port 0
+		equal "without tf-$part it does not come up" 1 $?
+		like "which is told" '*the server does not answer*' \
+			"$(cat "$scratch/part.up")"
+	done
+	BUILD=$all
+	equal "and nothing runs" "" "$(processes_of part)"
+}
+
 # nginx must not outlive its instance, whatever has become of its master.
 test_orphans() {
 	start orphans
@@ -263,6 +284,7 @@ test_killed_responder
 test_again
 test_refusals
 test_hints
+test_parts
 test_orphans
 test_data_path
 test_tls

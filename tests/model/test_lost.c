@@ -772,3 +772,27 @@ Test(lost, fails_where_an_ephemeral_secret_was_told_to_a_claim_alone)
 	expect_told(id, "a secret that it names is gone");
 	cr_expect_null(fixture_job(&f, &id).retried_as);
 }
+
+Test(lost, goes_on_behind_a_job_with_which_it_fails)
+{
+	static const char body[] =
+	    "{\"job_queue\":\"q\",\"agent_lost_policy\":\"retry\"}";
+	struct id broken = started(body, "test"), good;
+	struct job job;
+	int64_t n;
+
+	/* What is no JSON cannot be run once more. */
+	change("UPDATE job SET secrets = 1, client_id = 'c', body = '{'");
+	good = given(body);
+	cr_assert_eq(fixture_take(&f, "q", "b", &job), ERR_OK);
+	cr_assert_eq(reports(good, "b", "test"), ERR_OK);
+	look();
+	pass(55);
+	mono += STEP;
+	clock_set_for_test(wall += STEP);
+	cr_expect_eq(lost_look(lost, &f.svc, mono, &n), ERR_NOMEM);
+	cr_expect_eq(n, 1);
+	expect_state(broken, "test");
+	expect_state(good, "cancelled");
+	expect_state(retry_of(good), "waiting");
+}

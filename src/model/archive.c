@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "job.h"
+#include "journal.h"
 #include "queue.h"
 
 enum { SQL_LOOK, SQL_ARRIVED, SQL_FORMER, SQL_ARTIFACT };
@@ -115,7 +116,9 @@ arrive_change(struct db_conn *c, void *arg)
 	}
 	if (st != NULL)
 		db_end(st);
-	return e == ERR_NOTFOUND ? ERR_OK : e;
+	return e == ERR_NOTFOUND
+		   ? journal_add(c, "job.ready", x->id->text, NULL, 0)
+		   : e;
 }
 
 enum err

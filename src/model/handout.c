@@ -16,7 +16,7 @@
 #include "wait.h"
 
 #define SWEEP_MAX 100
-/* What an agent has in hand at a time, of which more are looked at with its next polls. */
+/* Of what an agent has in hand so much is looked at with a poll, and more with its next ones. */
 #define OWN_MAX 64
 
 enum {
@@ -37,9 +37,11 @@ enum {
 #define OVERDUE "no agent took it within queue_timeout"
 
 static const char *const sql[] = {
-    [SQL_OWN] = "SELECT seq, id, queue, signed_at, returned_at, offered_on "
+    /* Those marked as returned are done with. */
+    [SQL_OWN] = "SELECT seq, id, queue, signed_at, offered_on "
 		"FROM job WHERE agent = $1 AND ended_at IS NULL "
-		"AND coalesce(offered_to, '') = $2 ORDER BY seq LIMIT $3",
+		"AND returned_at IS NULL AND coalesce(offered_to, '') = $2 "
+		"ORDER BY seq LIMIT $3",
     [SQL_BEST] = "SELECT seq, priority FROM job "
 		 "WHERE state = 'waiting' AND ready = 1 AND queue = $1 "
 		 "AND ($3 OR secrets = 0) "
@@ -86,11 +88,11 @@ struct taking {
 	struct job *out;
 };
 
-/* A job that the agent has in hand already. */
+/* A job that the agent has in hand already, and not returned from. */
 struct own {
 	int64_t seq;
 	struct id id;
-	bool is_signed, returned;
+	bool is_signed;
 	bool wanted; /* its queue is asked for */
 	bool arrived; /* the answer that offered it */
 };
@@ -127,8 +129,7 @@ read_own(struct db_conn *c, const struct taking *t, struct own out[OWN_MAX],
 		(void)id_parse(text, len, &o->id);
 		o->wanted = is_asked(ask, db_text(s, 2, NULL));
 		o->is_signed = !db_is_null(s, 3);
-		o->returned = !db_is_null(s, 4);
-		text = db_text(s, 5, NULL);
+		text = db_text(s, 4, NULL);
 		o->arrived = text != NULL && on != NULL && on[0] != '\0' &&
 			     strcmp(text, on) == 0;
 	}
@@ -141,7 +142,7 @@ read_own(struct db_conn *c, const struct taking *t, struct own out[OWN_MAX],
 static bool
 concerns(const struct own *o)
 {
-	return o->is_signed ? !o->returned : !o->wanted || !o->arrived;
+	return o->is_signed || !o->wanted || !o->arrived;
 }
 
 /* The best of all queues, one index look-up for each.  ERR_NOTFOUND: none. */

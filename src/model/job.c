@@ -211,7 +211,7 @@ may_use_secrets(struct svc *s, struct arena *a, const struct job_new *job,
 	if (caller->client_id == NULL)
 		return JOB_NEEDS_CLIENT;
 	more->failure = secret_missing(s, a, caller->client_id,
-	    job->secret_paths, job->n_secret_paths, &more->missing);
+	    job->secret_paths, job->n_secret_paths, false, &more->missing);
 	if (more->failure != ERR_OK)
 		return JOB_FAILED;
 	return more->missing != NULL ? JOB_NO_SUCH_SECRETS : JOB_OK;

@@ -11,7 +11,7 @@
 
 #define SWEEP_MAX 500
 
-enum { SQL_ADD, SQL_READ, SQL_READ_ONE, SQL_SWEEP };
+enum { SQL_ADD, SQL_READ, SQL_READ_ONE, SQL_OLD, SQL_SWEEP };
 
 #define COLUMNS                                                                \
 	"SELECT n, at, kind, subject, data, agent, client, request_id "        \
@@ -20,16 +20,19 @@ enum { SQL_ADD, SQL_READ, SQL_READ_ONE, SQL_SWEEP };
 /* What clients there are, and what they may, is for those who manage them. */
 #define SHOWN "AND ($3 OR kind NOT LIKE 'client.%') "
 
+/* The numbers go on, so the newest row stays. */
+#define OLD                                                                    \
+	"SELECT n FROM (SELECT n, at FROM journal ORDER BY n LIMIT $2) "       \
+	"AS oldest WHERE at < $1 AND n < (SELECT max(n) FROM journal)"
+
 static const char *const sql[] = {
     [SQL_ADD] = "INSERT INTO journal (at, kind, subject, data, agent, client, "
 		"request_id) VALUES ($1, $2, $3, $4, $5, $6, $7)",
     [SQL_READ] = COLUMNS "WHERE n > $1 " SHOWN "ORDER BY n LIMIT $2",
     [SQL_READ_ONE] =
 	COLUMNS "WHERE subject = $4 AND n > $1 " SHOWN "ORDER BY n LIMIT $2",
-    /* The numbers go on, so the newest row stays. */
-    [SQL_SWEEP] = "DELETE FROM journal WHERE n IN (SELECT n FROM (SELECT n, at "
-		  "FROM journal ORDER BY n LIMIT $2) AS oldest WHERE at < $1) "
-		  "AND n < (SELECT max(n) FROM journal)",
+    [SQL_OLD] = OLD " LIMIT 1",
+    [SQL_SWEEP] = "DELETE FROM journal WHERE n IN (" OLD ")",
 };
 
 static const char *
@@ -163,6 +166,21 @@ sweep(struct db_conn *c, void *arg)
 	    c, &w->n, sql[SQL_SWEEP], "ii", w->before, (int64_t)SWEEP_MAX);
 }
 
+/* ERR_NOTFOUND: nothing is old. */
+static enum err
+anything_old(struct svc *s, const struct sweep *w)
+{
+	struct db_conn *c = db_read(s->db);
+	struct db_stmt *st;
+	enum err e;
+
+	e = db_query(c, &st, sql[SQL_OLD], "ii", w->before, (int64_t)SWEEP_MAX);
+	if (e == ERR_OK)
+		db_end(st);
+	db_read_end(s->db, c);
+	return e;
+}
+
 enum err
 journal_sweep(struct svc *s, int64_t *n)
 {
@@ -173,6 +191,8 @@ journal_sweep(struct svc *s, int64_t *n)
 	*n = 0;
 	if (age == 0)
 		return ERR_OK;
+	if ((e = anything_old(s, &w)) != ERR_OK)
+		return e == ERR_NOTFOUND ? ERR_OK : e;
 	e = db_write(s->db, sweep, &w);
 	*n = e == ERR_OK ? w.n : 0;
 	return e;

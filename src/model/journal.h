@@ -41,7 +41,8 @@ enum err journal_read(struct svc *s, struct arena *a,
     const struct journal_query *q, const char **json, size_t *len)
     __attribute__((warn_unused_result));
 
-/* Remove some rows older than EVENT_MAX_AGE, never the newest; *n how many. */
+/* Remove some rows older than EVENT_MAX_AGE, never the newest; *n how many.  Costs a look
+ * where there is none. */
 enum err journal_sweep(struct svc *s, int64_t *n)
     __attribute__((warn_unused_result));
 

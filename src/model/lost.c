@@ -397,6 +397,14 @@ act(struct lost *l, struct svc *s, const struct due *d, int64_t *n)
 	return e;
 }
 
+/* Whether the store refuses, which it would for the others too. */
+static bool
+ends_round(enum err e)
+{
+	return e == ERR_BUSY || e == ERR_FULL || e == ERR_IO ||
+	       e == ERR_DAMAGED;
+}
+
 enum err
 lost_look(struct lost *l, struct svc *s, int64_t mono_ms, int64_t *n)
 {
@@ -407,10 +415,12 @@ lost_look(struct lost *l, struct svc *s, int64_t mono_ms, int64_t *n)
 	advance(l, mono_ms);
 	if (s->seen == NULL)
 		return ERR_OK;
-	if ((e = observe_all(l, s)) != ERR_OK)
-		first = e;
-	for (i = 0; i < l->n_due && first == ERR_OK; i++) {
-		first = act(l, s, &l->due[i], n);
+	if ((first = observe_all(l, s)) != ERR_OK)
+		l->n_due = 0;
+	for (i = 0; i < l->n_due && !ends_round(first); i++) {
+		e = act(l, s, &l->due[i], n);
+		if (e != ERR_OK && (first == ERR_OK || ends_round(e)))
+			first = e;
 		arena_reset(l->scratch);
 	}
 	arena_reset(l->arena);

@@ -38,6 +38,9 @@ void lost_free(struct lost *l);
  * three times LOST_LOOK_MS at most.  So neither a step of the wall clock, nor a stop of the
  * process, nor one of the whole host is taken for silence.  Without the map nobody is
  * lost.
+ *
+ * A job with which it cannot be done holds up no other; its error is returned.  Where the
+ * store refuses, the rest is left to the next look.
  */
 enum err lost_look(struct lost *l, struct svc *s, int64_t mono_ms, int64_t *n)
     __attribute__((warn_unused_result));

@@ -74,7 +74,8 @@ look(struct svc *s, struct arena *a, int64_t seq, struct plan *p)
 	return e;
 }
 
-/* Whether the client has all secrets that the definition names. */
+/* Whether a secret that the definition names is gone.  An ephemeral one that is there is of
+ * no use: it is spent by the end of the former job, if not at a sign, or is another's. */
 static enum err
 judge_secrets(struct svc *s, struct arena *a, const struct plan *p, bool *gone)
 {
@@ -97,7 +98,8 @@ judge_secrets(struct svc *s, struct arena *a, const struct plan *p, bool *gone)
 	if ((m = js_find(&test, "secrets")) == NULL)
 		return ERR_OK;
 	if ((e = job_secrets_paths(a, m, &paths, &n)) != ERR_OK ||
-	    (e = secret_missing(s, a, p->client, paths, n, &missing)) != ERR_OK)
+	    (e = secret_missing(s, a, p->client, paths, n, true, &missing)) !=
+		ERR_OK)
 		return e;
 	*gone = missing != NULL;
 	return ERR_OK;

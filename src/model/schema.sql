@@ -285,7 +285,7 @@ CREATE TABLE queue_trim (
   queue TEXT PRIMARY KEY,
   at INTEGER,                   -- when to look at it; NULL: once job head does not wait
   head TEXT                     -- the id of the waiting job whose message is the first;
-                                -- NULL: not known
+                                -- NULL: not known; '': put off, whatever leaves
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX queue_trim_due ON queue_trim (queue) WHERE at IS NOT NULL;
 INSERT INTO queue_trim (queue, at) SELECT name, 0 FROM queue;

@@ -18,6 +18,7 @@ enum {
 	SQL_PUT,
 	SQL_DELETE,
 	SQL_FIND,
+	SQL_HAS,
 	SQL_UNSPENT,
 	SQL_SPEND,
 	SQL_SPENT,
@@ -40,6 +41,9 @@ static const char *const sql[] = {
     [SQL_DELETE] = "DELETE FROM secret WHERE client = $1 AND path = $2",
     [SQL_FIND] = "SELECT value FROM secret WHERE client = $1 AND path = $2 "
 		 "AND (expires_at IS NULL OR expires_at > $3)",
+    [SQL_HAS] = "SELECT 1 FROM secret WHERE client = $1 AND path = $2 "
+		"AND (expires_at IS NULL OR expires_at > $3) "
+		"AND ephemeral <= $4",
     [SQL_UNSPENT] = "SELECT client_id, body FROM job WHERE id = $1 "
 		    "AND secrets = 1 AND secrets_spent = 0 "
 		    "AND (started_at IS NOT NULL OR ended_at IS NOT NULL)",
@@ -152,7 +156,7 @@ secret_delete(struct svc *s, const char *client, const char *path)
 
 enum err
 secret_missing(struct svc *s, struct arena *a, const char *client,
-    const char *const *paths, size_t n, const char **missing)
+    const char *const *paths, size_t n, bool lasting, const char **missing)
 {
 	struct db_conn *c = db_read(s->db);
 	int64_t now = clock_now_ms();
@@ -163,8 +167,8 @@ secret_missing(struct svc *s, struct arena *a, const char *client,
 
 	buf_init(&b, a, 128);
 	for (i = 0; i < n && (e == ERR_OK || e == ERR_NOTFOUND); i++) {
-		e = db_query(
-		    c, &st, sql[SQL_FIND], "tti", client, paths[i], now);
+		e = db_query(c, &st, sql[SQL_HAS], "ttii", client, paths[i],
+		    now, (int64_t)!lasting);
 		if (e == ERR_OK)
 			db_end(st);
 		if (e != ERR_NOTFOUND)

@@ -42,9 +42,10 @@ enum err secret_delete(struct svc *s, const char *client, const char *path)
     __attribute__((warn_unused_result));
 
 /* Those of the n paths under which the client has no secret now, joined by ", " in
- * *missing; NULL: it has all.  In memory of the arena. */
+ * *missing; NULL: it has all.  Of one that lasts an ephemeral one is none.  In memory of the
+ * arena. */
 enum err secret_missing(struct svc *s, struct arena *a, const char *client,
-    const char *const *paths, size_t n, const char **missing)
+    const char *const *paths, size_t n, bool lasting, const char **missing)
     __attribute__((warn_unused_result));
 
 /*

@@ -1,7 +1,8 @@
 /*
  * Trimming.  A mark is leased to one process for a while, so that two do not take the same
  * queue in turns, and a transition meanwhile marks it once more.  Where the head waits the mark
- * rests until that job leaves: nobody looks at the broker before.
+ * rests until that job leaves: nobody looks at the broker before.  A queue that is put off has a
+ * head that is no job's, so that none that leaves hastens it.
  */
 
 #include "trim.h"
@@ -38,7 +39,8 @@ enum {
 	SQL_LEASE,
 	SQL_DONE,
 	SQL_REST,
-	SQL_LATER,
+	SQL_PUT_OFF,
+	SQL_AGAIN,
 	SQL_JOB,
 	SQL_FORMER,
 	SQL_MARK_ALL
@@ -53,7 +55,10 @@ static const char *const sql[] = {
     [SQL_DONE] = "DELETE FROM queue_trim WHERE queue = $1 AND at = $2",
     [SQL_REST] = "UPDATE queue_trim SET at = NULL, head = $3 "
 		 "WHERE queue = $1 AND at = $2",
-    [SQL_LATER] = "UPDATE queue_trim SET at = $3 WHERE queue = $1 AND at = $2",
+    /* Also where it was marked meanwhile: that message is no nearer. */
+    [SQL_PUT_OFF] = "UPDATE queue_trim SET at = $3, head = '' "
+		    "WHERE queue = $1 AND at IN ($2, 0)",
+    [SQL_AGAIN] = "UPDATE queue_trim SET at = 0 WHERE queue = $1 AND at = $2",
     [SQL_JOB] = "SELECT state = 'waiting' AND queue = $2 FROM job "
 		"WHERE id = $1",
     /* The job is gone, but was ours. */
@@ -319,7 +324,8 @@ lease_change(struct db_conn *c, void *arg)
 	return e;
 }
 
-/* A mark that was made anew meanwhile is not that of the lease, and stays. */
+/* A mark that was made anew meanwhile is not that of the lease, and stays unless the queue is
+ * put off. */
 static enum err
 settle_change(struct db_conn *c, void *arg)
 {
@@ -340,12 +346,12 @@ settle_change(struct db_conn *c, void *arg)
 			    b->lease, p->head);
 			break;
 		case END_LATER:
-			e = db_exec(c, NULL, sql[SQL_LATER], "tii", p->queue,
+			e = db_exec(c, NULL, sql[SQL_PUT_OFF], "tii", p->queue,
 			    b->lease, b->now + MUCH_LATER_MS);
 			break;
 		default:
-			e = db_exec(c, NULL, sql[SQL_LATER], "tii", p->queue,
-			    b->lease, INT64_C(0));
+			e = db_exec(
+			    c, NULL, sql[SQL_AGAIN], "ti", p->queue, b->lease);
 		}
 	}
 	return e;

@@ -426,6 +426,30 @@ Test(handout, marks_a_job_whose_agent_returns_and_ends_it_after_the_grace)
 	expect_state(id, "complete");
 }
 
+/* More than are looked at with one poll. */
+Test(handout, marks_all_jobs_of_an_agent_that_returns_however_many)
+{
+	const struct handout_ask ask = {
+	    (const char *const[]){"q"}, 1, "a", NULL, NULL};
+	struct id ids[130];
+	struct claim claim = {.agent = "a"};
+	struct job job;
+	enum err e;
+	size_t i;
+
+	for (i = 0; i < 130; i++) {
+		ids[i] = given("q");
+		claim.id = &ids[i];
+		cr_assert_eq(
+		    handout_claim(&f.svc, f.arena, &claim, &job, &e), CLAIM_OK);
+	}
+	for (i = 0; i < 3; i++)
+		cr_expect_eq(
+		    handout_take(&f.svc, f.arena, &ask, &job), ERR_NOTFOUND);
+	for (i = 0; i < 130; i++)
+		cr_expect_eq(events_of(ids[i], "job.agent_returned"), 1);
+}
+
 /* As curl posts one: no report, but any value. */
 static void
 posts_result(struct id id, const char *json)

@@ -113,6 +113,41 @@ Test(journal, forgets_what_is_old_but_never_its_last_number)
 	    strstr(told((struct journal_query){0}), "\"last\":3"));
 }
 
+struct swept {
+	enum err e;
+	int64_t n;
+};
+
+/* On the writer's thread, where another change cannot begin. */
+static enum err
+sweep_within(struct db_conn *c, void *arg)
+{
+	struct swept *w = arg;
+
+	(void)c;
+	w->e = journal_sweep(&f.svc, &w->n);
+	return ERR_OK;
+}
+
+Test(journal, leaves_the_writer_alone_while_nothing_is_old)
+{
+	struct swept w;
+
+	fixture_close(&f);
+	fixture_open(&f, "EVENT_MAX_AGE = 60\nSTORE_WAIT_MS = 100\n");
+	given("a");
+	given("b");
+	clock_set_for_test(NOW + 60000);
+	cr_assert_eq(db_write(f.svc.db, sweep_within, &w), ERR_OK);
+	cr_expect_eq(w.e, ERR_OK);
+	/* The newest stays, and is no reason to write. */
+	clock_set_for_test(NOW + 60001);
+	cr_assert_eq(journal_sweep(&f.svc, &w.n), ERR_OK);
+	cr_expect_eq(w.n, 1);
+	cr_assert_eq(db_write(f.svc.db, sweep_within, &w), ERR_OK);
+	cr_expect_eq(w.e, ERR_OK);
+}
+
 Test(journal, has_the_states_of_agents_when_they_change)
 {
 	struct agent_report r = {.n_log = 0};

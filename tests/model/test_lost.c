@@ -682,22 +682,30 @@ Test(lost, fails_where_the_attachments_are_gone)
 	cr_expect_eq(fixture_take(&f, "q", "b", &job), ERR_NOTFOUND);
 }
 
-/* A job with a secret of client c, which is there unless spent. */
+/* A job with a secret of client c, to be handed out. */
 static struct id
-started_with_a_secret(bool ephemeral)
+given_with_a_secret(bool ephemeral)
 {
 	struct secret_new secret = {"c", "p/x", "v", 1, ephemeral, 0};
 	struct id id =
 	    given("{\"job_queue\":\"q\",\"agent_lost_policy\":\"retry\"}");
-	const struct handout_ask ask = {
-	    (const char *const[]){"q"}, 1, "a", "c", NULL};
-	struct job job;
 
 	cr_assert_eq(secret_put(&f.svc, f.arena, &secret), ERR_OK);
 	/* As if it had come with a token. */
 	change("UPDATE job SET secrets = 1, client_id = 'c', body = "
 	       "'{\"job_queue\":\"q\",\"test_data\":{\"secrets\":"
 	       "{\"X\":\"p/x\"}},\"job_id\":\"' || id || '\"}'");
+	return id;
+}
+
+static struct id
+started_with_a_secret(bool ephemeral)
+{
+	struct id id = given_with_a_secret(ephemeral);
+	const struct handout_ask ask = {
+	    (const char *const[]){"q"}, 1, "a", "c", NULL};
+	struct job job;
+
 	cr_assert_eq(handout_take(&f.svc, f.arena, &ask, &job), ERR_OK);
 	cr_expect_str_eq(job.id.text, id.text);
 	cr_assert_eq(reports(id, "a", "test"), ERR_OK);
@@ -706,7 +714,8 @@ started_with_a_secret(bool ephemeral)
 }
 
 #define SEALED                                                                 \
-	"AGENT_LOST_TIMEOUT = 60\nSECRETS_MASTER_KEY = "                       \
+	"AGENT_LOST_TIMEOUT = 60\nAGENT_LOST_TIMEOUT_QUIET = 300\n"            \
+	"SECRETS_MASTER_KEY = "                                                \
 	"'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8='\n"
 
 static void
@@ -742,4 +751,48 @@ Test(lost, fails_where_an_ephemeral_secret_is_spent)
 	expect_state(id, "cancelled");
 	expect_told(id, "a secret that it names is gone");
 	cr_expect_null(fixture_job(&f, &id).retried_as);
+}
+
+/* A claim is the start, but leaves the secret to the next sign. */
+Test(lost, fails_where_an_ephemeral_secret_was_told_to_a_claim_alone)
+{
+	struct claim claim = {.agent = "a", .client = "c"};
+	struct job job;
+	struct id id;
+	enum err e;
+
+	open_sealed();
+	id = given_with_a_secret(true);
+	claim.id = &id;
+	cr_assert_eq(
+	    handout_claim(&f.svc, f.arena, &claim, &job, &e), CLAIM_OK);
+	look();
+	pass(300);
+	expect_state(id, "cancelled");
+	expect_told(id, "a secret that it names is gone");
+	cr_expect_null(fixture_job(&f, &id).retried_as);
+}
+
+Test(lost, goes_on_behind_a_job_with_which_it_fails)
+{
+	static const char body[] =
+	    "{\"job_queue\":\"q\",\"agent_lost_policy\":\"retry\"}";
+	struct id broken = started(body, "test"), good;
+	struct job job;
+	int64_t n;
+
+	/* What is no JSON cannot be run once more. */
+	change("UPDATE job SET secrets = 1, client_id = 'c', body = '{'");
+	good = given(body);
+	cr_assert_eq(fixture_take(&f, "q", "b", &job), ERR_OK);
+	cr_assert_eq(reports(good, "b", "test"), ERR_OK);
+	look();
+	pass(55);
+	mono += STEP;
+	clock_set_for_test(wall += STEP);
+	cr_expect_eq(lost_look(lost, &f.svc, mono, &n), ERR_NOMEM);
+	cr_expect_eq(n, 1);
+	expect_state(broken, "test");
+	expect_state(good, "cancelled");
+	expect_state(retry_of(good), "waiting");
 }

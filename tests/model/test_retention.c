@@ -337,6 +337,9 @@ Test(retention, offers_a_job_only_with_its_attachments)
 	struct id id =
 	    given("{\"job_queue\":\"q\",\"test_data\":{\"attachments\":[]}}");
 	struct blob_file *one = given_upload("1"), *two = given_upload("2");
+	const char *ready = "SELECT 1 FROM journal WHERE subject = $1 "
+			    "AND kind = 'job.ready' GROUP BY subject "
+			    "HAVING count(*) = 1";
 	enum attachments before;
 	struct job job;
 	const char *p;
@@ -345,6 +348,7 @@ Test(retention, offers_a_job_only_with_its_attachments)
 	size_t n;
 
 	cr_expect_eq(fixture_take(&f, "q", "a", &job), ERR_NOTFOUND);
+	cr_expect_not(has_rows(ready, &id));
 	cr_assert_eq(
 	    archive_put_attachments(&f.svc, &id, one, &before), ERR_OK);
 	cr_expect_eq(before, ATTACHMENTS_AWAITED);
@@ -352,6 +356,7 @@ Test(retention, offers_a_job_only_with_its_attachments)
 	cr_assert_eq(
 	    archive_put_attachments(&f.svc, &id, two, &before), ERR_OK);
 	cr_expect_eq(before, ATTACHMENTS_HERE);
+	cr_expect(has_rows(ready, &id));
 	blob_end(one);
 	blob_end(two);
 	cr_assert_eq(

@@ -268,6 +268,42 @@ Test(trim, gives_up_behind_many_of_others_and_looks_again_in_a_minute)
 	expect_queue("q", 0, NULL);
 }
 
+Test(trim, is_not_hastened_by_jobs_that_leave_while_others_are_in_the_way)
+{
+	struct id id;
+	unsigned taken;
+	int i;
+
+	given_server("");
+	fake_broker_put(fake, "q", "x", 64);
+	cancel(given("q"));
+	trims();
+	taken = fake_broker_count(fake, FAKE_TAKEN);
+	for (i = 0; i < 3; i++) {
+		cancel(given("q"));
+		trims();
+	}
+	cr_expect_eq(fake_broker_count(fake, FAKE_TAKEN), taken);
+	later(MINUTE);
+	/* Nor by one that leaves during the look. */
+	given_sql("CREATE TRIGGER leaves AFTER UPDATE ON queue_trim "
+		  "WHEN NEW.at > 0 AND NEW.head IS NULL BEGIN "
+		  "UPDATE queue_trim SET at = 0 WHERE queue = NEW.queue; END");
+	trims();
+	given_sql("DROP TRIGGER leaves");
+	cr_expect_gt(fake_broker_count(fake, FAKE_TAKEN), taken);
+	taken = fake_broker_count(fake, FAKE_TAKEN);
+	trims();
+	cr_expect_eq(fake_broker_count(fake, FAKE_TAKEN), taken);
+	id = given("q");
+	fake_broker_delete(fake, "q");
+	fake_broker_put(fake, "q", id.text, 1);
+	cancel(id);
+	later(MINUTE);
+	trims();
+	expect_queue("q", 0, NULL);
+}
+
 Test(trim, knows_its_own_after_the_job_is_gone)
 {
 	struct id id;

@@ -124,12 +124,12 @@ Test(user, keeps_tokens_and_secrets_under_another_address)
 	cr_assert_eq(
 	    token_use(&f.svc, f.arena, token, &id, &failure), TOKEN_GOOD);
 	cr_expect_str_eq(id, "new@b.cd");
-	cr_assert_eq(
-	    secret_missing(&f.svc, f.arena, "new@b.cd", paths, 2, &missing),
+	cr_assert_eq(secret_missing(&f.svc, f.arena, "new@b.cd", paths, 2,
+			 false, &missing),
 	    ERR_OK);
 	cr_expect_null(missing, "%s", missing);
-	cr_assert_eq(
-	    secret_missing(&f.svc, f.arena, "a@b.cd", paths, 2, &missing),
+	cr_assert_eq(secret_missing(
+			 &f.svc, f.arena, "a@b.cd", paths, 2, false, &missing),
 	    ERR_OK);
 	cr_expect_str_eq(missing, "x/y, x/z");
 }

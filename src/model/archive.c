@@ -14,8 +14,8 @@ enum { SQL_LOOK, SQL_ARRIVED, SQL_FORMER, SQL_ARTIFACT };
 
 static const char *const sql[] = {
     [SQL_LOOK] = "SELECT state, attachments FROM job WHERE id = $1",
-    [SQL_ARRIVED] = "UPDATE job SET attachments = 'complete', ready = 1, "
-		    "publish_at = $2 WHERE id = $1 RETURNING queue",
+    [SQL_ARRIVED] = ("UPDATE job SET attachments = 'complete', ready = 1, "
+		     "publish_at = $2 WHERE id = $1 RETURNING queue"),
     [SQL_FORMER] = "SELECT 1 FROM job WHERE id = $1 AND artifact_file = 0",
     [SQL_ARTIFACT] = "UPDATE job SET artifact_file = 1 WHERE id = $1",
 };

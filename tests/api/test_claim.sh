@@ -20,7 +20,7 @@ start main --rabbitmq
 main=$url
 amqp=$(amqp_url_of main)
 start other --set "AMQP_URI=$amqp" --set AMQP_UNCLAIMED_QUEUES=old \
-	--set OFFER_TIMEOUT=1
+	--set OFFER_TIMEOUT=5
 url=$main
 
 # amqp_agent SPOOL QUEUE [OPTION...]: the example agent for one message; prints what it

@@ -151,6 +151,22 @@ fill(long jobs, long queues, const char *body)
 	       "COMMIT; PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
+/* All jobs but the first so many have ended. */
+static void
+end(long keep)
+{
+	sqlite3_stmt *st =
+	    prepare("UPDATE job SET state = 'complete', agent = 'done' || seq, "
+		    "ended_at = created_at WHERE seq > ?1");
+
+	script("PRAGMA synchronous=FULL");
+	if (sqlite3_bind_int64(st, 1, keep) != SQLITE_OK ||
+	    sqlite3_step(st) != SQLITE_DONE)
+		fail("end");
+	(void)sqlite3_finalize(st);
+	script("PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
 /* The oldest job of the best of some queues, as an agent is given it; 0: none. */
 static sqlite3_int64
 best_of(sqlite3_stmt *best, long queues)
@@ -283,6 +299,9 @@ main(int argc, char **argv)
 	} else if (argc == 6 && strcmp(argv[1], "fill") == 0) {
 		open_store(argv[2]);
 		fill(atol(argv[3]), atol(argv[4]), argv[5]);
+	} else if (argc == 4 && strcmp(argv[1], "end") == 0) {
+		open_store(argv[2]);
+		end(atol(argv[3]));
 	} else if (argc == 5 && strcmp(argv[1], "take") == 0) {
 		open_store(argv[2]);
 		take(atol(argv[3]), atof(argv[4]));
@@ -291,6 +310,7 @@ main(int argc, char **argv)
 		    "usage: commit run FILE SCHEMA BODY SECONDS\n"
 		    "       commit count|body|taken STORE\n"
 		    "       commit fill STORE JOBS QUEUES BODY\n"
+		    "       commit end STORE KEEP\n"
 		    "       commit take STORE QUEUES SECONDS\n");
 		return 2;
 	}

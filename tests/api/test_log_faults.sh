@@ -25,7 +25,7 @@ new_id() {
 
 # Some deaths, at any moment.
 test_kills() {
-	append "$(new_id)" 4 500
+	append "$(new_id)" 4 1500
 	kills=0
 	while [ "$kills" -lt 4 ] && kill -0 "$appender" 2>/dev/null; do
 		sleep 0.1

@@ -37,7 +37,7 @@
 #define PLACES_MIN 8
 #define PLACES_MAX 32
 #define STACK_SIZE ((size_t)256 * 1024)
-#define TOUCHED_STACK 24576
+#define TOUCHED_STACK 8192
 #define TOUCHED_ARENA 8000
 #define ARENAS_MAX 4
 #define SHORTAGE_PAUSE_MS 100

@@ -188,7 +188,7 @@ oauth2_refresh(struct worker *w, struct req *r)
 	/* Parse. */
 	if (w->svc->jwt == NULL)
 		return reply_no_key(r);
-	if ((token = body_string(r, "refresh_token", 1)) == NULL) {
+	if ((token = body_string(r, "refresh_token", body_not_empty)) == NULL) {
 		seclog(r, "authn_login_fail:unknown",
 		    "Refresh refused: no refresh token came");
 		return r->status;
@@ -223,7 +223,7 @@ oauth2_revoke(struct worker *w, struct req *r)
 	const char *token;
 	enum err e;
 
-	if ((token = body_string(r, "refresh_token", 1)) == NULL)
+	if ((token = body_string(r, "refresh_token", body_not_empty)) == NULL)
 		return r->status;
 	e = token_revoke(w->svc, token);
 	if (e == ERR_NOTFOUND)

@@ -10,7 +10,15 @@
 #define NO_NAME "\001"
 
 const char *
-body_string(struct req *r, const char *name, size_t min)
+body_not_empty(const char *s, size_t len)
+{
+	(void)s;
+	return len > 0 ? NULL : "Shorter than minimum length 1.";
+}
+
+const char *
+body_string(struct req *r, const char *name,
+    const char *(*check)(const char *s, size_t len))
 {
 	const struct js_member *m;
 	const char *s = NULL, *why = FIELD_MISSING;
@@ -30,8 +38,8 @@ body_string(struct req *r, const char *name, size_t min)
 			faults_add(&f, FIELD_UNKNOWN, doc.members[i].key, NULL);
 	if ((m = js_find(&doc, name)) != NULL)
 		why = field_string(&doc, m, &s, &len);
-	if (why == NULL && len < min)
-		why = "Shorter than minimum length 1.";
+	if (why == NULL && check != NULL)
+		why = check(s, len);
 	if (why != NULL)
 		faults_add(&f, why, name, NULL);
 	if (s == NULL || faults_any(&f)) {

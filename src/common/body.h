@@ -6,10 +6,15 @@
 /* Bodies that several responders read alike. */
 
 /*
- * The string in a body that is an object of this one field, min (0 or 1) bytes long or more,
- * in memory of the request.  One with a NUL in it, which names nothing, is given as a control
- * character, which names nothing either.  NULL after the refusal has been sent.
+ * The string in a body that is an object of this one field, in memory of the request.
+ * check: NULL, or what is wrong with the len bytes at s, NULL for nothing.  One with a NUL
+ * in it, which names nothing, is given as a control character, which names nothing either.
+ * NULL after the refusal has been sent.
  */
-const char *body_string(struct req *r, const char *name, size_t min);
+const char *body_string(struct req *r, const char *name,
+    const char *(*check)(const char *s, size_t len));
+
+/* A check: what is wrong with an empty string. */
+const char *body_not_empty(const char *s, size_t len);
 
 #endif /* !BODY_H */

@@ -1,34 +1,10 @@
 /* POST /v1/job/{job_id}/claim, {"agent": NAME}: a consumer takes the job of its message. */
 
-#include <string.h>
-
-#include "field.h"
+#include "body.h"
 #include "handout.h"
 #include "job_view.h"
 #include "queue.h"
 #include "routes.h"
-
-static void
-check(struct js_doc *doc, struct faults *f, const char **agent)
-{
-	const struct js_member *m;
-	const char *why;
-	size_t i, len;
-
-	for (i = 0; i < doc->n_members; i++)
-		if (strcmp(doc->members[i].key, "agent") != 0)
-			faults_add(f, FIELD_UNKNOWN, doc->members[i].key, NULL);
-	m = js_find(doc, "agent");
-	if (m == NULL) {
-		faults_add(f, FIELD_MISSING, "agent", NULL);
-		return;
-	}
-	why = field_string(doc, m, agent, &len);
-	if (why == NULL)
-		why = name_fault(*agent, len);
-	if (why != NULL)
-		faults_add(f, why, "agent", NULL);
-}
 
 /* 409 tells that the message may go, 401 and 403 that others may have the job yet. */
 static int
@@ -60,24 +36,14 @@ claim_post(struct worker *w, struct req *r)
 {
 	struct claim claim = {.id = &r->id};
 	enum claim_verdict v;
-	struct js_doc doc;
-	struct faults f;
 	struct job job;
 	struct buf b;
 	enum err e;
 
-	/* Parse. */
-	faults_init(&f, r->arena);
-	e = req_json_object(r, &doc, &f);
-	if (e == ERR_INVALID)
+	/* Parse and check. */
+	claim.agent = body_string(r, "agent", name_fault);
+	if (claim.agent == NULL)
 		return r->status;
-	if (e != ERR_OK)
-		return reply_err(r, e);
-
-	/* Check. */
-	check(&doc, &f, &claim.agent);
-	if (faults_any(&f))
-		return reply_faults(r, &f);
 	if (!route_id(r))
 		return r->status;
 

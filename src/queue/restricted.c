@@ -50,7 +50,7 @@ restricted_post(struct worker *w, struct req *r)
 	enum err failure;
 
 	/* Parse and check. */
-	if ((client = body_string(r, "client_id", 0)) == NULL)
+	if ((client = body_string(r, "client_id", NULL)) == NULL)
 		return r->status;
 	if (client[0] == '\0')
 		return reply_message(r, 400, "Error: Missing client ID.");
@@ -87,7 +87,7 @@ restricted_delete(struct worker *w, struct req *r)
 	size_t len;
 
 	/* Parse and check. */
-	if ((client = body_string(r, "client_id", 0)) == NULL)
+	if ((client = body_string(r, "client_id", NULL)) == NULL)
 		return r->status;
 	e = restricted_read(w->svc, r->arena, r->params[0], &json, &len);
 	if (e == ERR_NOTFOUND)

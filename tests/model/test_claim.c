@@ -85,33 +85,6 @@ reports(struct id id, const char *agent, const char *state)
 	cause_set(NULL);
 }
 
-static enum err
-sql_change(struct db_conn *c, void *arg)
-{
-	return db_exec(c, NULL, arg, "");
-}
-
-static void
-given_sql(const char *sql)
-{
-	cr_assert_eq(
-	    db_write(f.svc.db, sql_change, (void *)(uintptr_t)sql), ERR_OK);
-}
-
-static int64_t
-number(const char *query)
-{
-	struct db_conn *c = db_read(f.svc.db);
-	struct db_stmt *s;
-	int64_t n;
-
-	cr_assert_eq(db_query(c, &s, query, ""), ERR_OK);
-	n = db_is_null(s, 0) ? -1 : db_int(s, 0);
-	db_end(s);
-	db_read_end(f.svc.db, c);
-	return n;
-}
-
 static unsigned
 events_of(struct id id, const char *kind)
 {
@@ -140,7 +113,7 @@ Test(claim, takes_and_starts_a_waiting_job)
 				   "\"kind\":\"job.claimed\""),
 	    1);
 	/* It has waited, as one that is offered. */
-	cr_expect_eq(number("SELECT count(*) FROM queue_wait"), 1);
+	cr_expect_eq(fixture_number(&f, "SELECT count(*) FROM queue_wait"), 1);
 }
 
 Test(claim, is_repeated_by_its_agent_until_the_job_ends)
@@ -175,7 +148,9 @@ Test(claim, of_a_job_that_another_has_is_refused)
 	cr_assert_eq(polls("h", &job), ERR_OK);
 	cr_assert_str_eq(job.id.text, offered.text);
 	cr_expect_eq(claims(offered, "b"), CLAIM_TAKEN);
-	cr_expect_eq(number("SELECT count(*) FROM job WHERE agent = 'b'"), 0);
+	cr_expect_eq(
+	    fixture_number(&f, "SELECT count(*) FROM job WHERE agent = 'b'"),
+	    0);
 }
 
 Test(claim, of_a_job_that_has_ended_or_never_was_is_refused)
@@ -185,8 +160,9 @@ Test(claim, of_a_job_that_has_ended_or_never_was_is_refused)
 	cr_assert_eq(job_cancel(&f.svc, &cancelled), ERR_OK);
 	cr_expect_eq(claims(cancelled, "a"), CLAIM_ENDED);
 	cr_expect_str_eq(fixture_job(&f, &cancelled).state, JOB_CANCELLED);
-	given_sql("UPDATE job SET state = 'cancelled', ended_at = 1, late = 1, "
-		  "agent = 'a', attempt = 1 WHERE state = 'waiting'");
+	fixture_sql(&f,
+	    "UPDATE job SET state = 'cancelled', ended_at = 1, late = 1, "
+	    "agent = 'a', attempt = 1 WHERE state = 'waiting'");
 	cr_expect_eq(claims(late, "a"), CLAIM_ENDED);
 	id_make(&none);
 	cr_expect_eq(claims(none, "a"), CLAIM_NO_JOB);
@@ -219,8 +195,9 @@ Test(claim, is_the_sign_of_a_job_that_was_offered_over_http)
 	cr_expect_eq(events_of(id, "job.agent_returned"), 1);
 	cr_expect_eq(claims(id, "a"), CLAIM_OK);
 	cr_expect_eq(events_of(id, "job.continued"), 1);
-	cr_expect_eq(
-	    number("SELECT count(*) FROM job WHERE returned_at > 0"), 0);
+	cr_expect_eq(fixture_number(
+			 &f, "SELECT count(*) FROM job WHERE returned_at > 0"),
+	    0);
 }
 
 Test(claim, leaves_what_the_agent_has_in_hand_else)
@@ -233,8 +210,9 @@ Test(claim, leaves_what_the_agent_has_in_hand_else)
 	second = given("");
 	cr_expect_eq(claims(first, "a"), CLAIM_OK);
 	cr_expect_eq(claims(second, "a"), CLAIM_OK);
-	cr_expect_eq(number("SELECT count(*) FROM job WHERE agent = 'a' "
-			    "AND state = 'running' AND returned_at IS NULL"),
+	cr_expect_eq(
+	    fixture_number(&f, "SELECT count(*) FROM job WHERE agent = 'a' "
+			       "AND state = 'running' AND returned_at IS NULL"),
 	    3);
 	cr_assert_eq(polls("a", &job), ERR_OK);
 	cr_expect_str_eq(job.id.text, offered.text);
@@ -245,21 +223,21 @@ Test(claim, is_refused_to_whom_the_job_would_not_be_offered)
 	struct id excluding = given(""), unready, secret, restricted;
 	struct job job;
 
-	given_sql("INSERT INTO job_exclude (job, agent) "
-		  "SELECT seq, 'bad' FROM job");
+	fixture_sql(&f, "INSERT INTO job_exclude (job, agent) "
+			"SELECT seq, 'bad' FROM job");
 	cr_expect_eq(claims(excluding, "bad"), CLAIM_EXCLUDED);
 	cr_expect_str_eq(fixture_job(&f, &excluding).state, JOB_WAITING);
 	cr_expect_eq(claims(excluding, "good"), CLAIM_OK);
 	unready = given("");
-	given_sql("UPDATE job SET ready = 0 WHERE state = 'waiting'");
+	fixture_sql(&f, "UPDATE job SET ready = 0 WHERE state = 'waiting'");
 	cr_expect_eq(claims(unready, "a"), CLAIM_NOT_READY);
 	cr_assert_eq(job_cancel(&f.svc, &unready), ERR_OK);
 	secret = given("");
-	given_sql("UPDATE job SET secrets = 1 WHERE state = 'waiting'");
+	fixture_sql(&f, "UPDATE job SET secrets = 1 WHERE state = 'waiting'");
 	cr_expect_eq(claims(secret, "a"), CLAIM_NEEDS_LOGIN);
 	cr_expect_eq(claims_as(secret, "a", "lab", &job), CLAIM_OK);
 	restricted = given("");
-	given_sql("UPDATE queue SET restricted = 1");
+	fixture_sql(&f, "UPDATE queue SET restricted = 1");
 	cr_expect_eq(claims(restricted, "a"), CLAIM_NEEDS_LOGIN);
 	cr_expect_eq(claims_as(restricted, "a", "lab", &job), CLAIM_OK);
 }
@@ -271,19 +249,19 @@ Test(claim, leaves_ephemeral_secrets_to_the_next_sign)
 	    given(",\"test_data\":{},\"x\":{\"secrets\":{\"A\":\"p\"}}");
 	struct job job;
 
-	given_sql("UPDATE job SET secrets = 1, client_id = 'c', body = "
-		  "'{\"test_data\":{\"secrets\":{\"A\":\"p\"}}}'");
-	given_sql("INSERT INTO secret (client, path, value, ephemeral, "
-		  "updated_at) VALUES ('c', 'p', 'v', 1, 0)");
+	fixture_sql(&f, "UPDATE job SET secrets = 1, client_id = 'c', body = "
+			"'{\"test_data\":{\"secrets\":{\"A\":\"p\"}}}'");
+	fixture_sql(&f, "INSERT INTO secret (client, path, value, ephemeral, "
+			"updated_at) VALUES ('c', 'p', 'v', 1, 0)");
 	cr_assert_eq(claims_as(id, "a", "lab", &job), CLAIM_OK);
 	cr_expect_str_eq(job.client_id, "c");
-	cr_expect_eq(number("SELECT count(*) FROM secret"), 1);
+	cr_expect_eq(fixture_number(&f, "SELECT count(*) FROM secret"), 1);
 	cr_assert_eq(claims_as(id, "a", "lab", &job), CLAIM_OK);
-	cr_expect_eq(number("SELECT count(*) FROM secret"), 1);
+	cr_expect_eq(fixture_number(&f, "SELECT count(*) FROM secret"), 1);
 	cause = (struct cause){.agent = "a"};
 	cause_set(&cause);
 	cr_assert_eq(handout_note_sign(&f.svc, &id), ERR_OK);
-	cr_expect_eq(number("SELECT count(*) FROM secret"), 0);
+	cr_expect_eq(fixture_number(&f, "SELECT count(*) FROM secret"), 0);
 }
 
 Test(claim, shows_a_seed_job_like_any_other_from_then_on)

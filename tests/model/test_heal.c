@@ -51,24 +51,11 @@ given_server(const char *more)
 	cr_assert_eq(broker_tap_open(&tap, f.svc.broker), ERR_OK);
 }
 
-static enum err
-sql_change(struct db_conn *c, void *arg)
-{
-	return db_exec(c, NULL, arg, "");
-}
-
-static void
-given_sql(const char *sql)
-{
-	cr_assert_eq(
-	    db_write(f.svc.db, sql_change, (void *)(uintptr_t)sql), ERR_OK);
-}
-
 static int64_t
 unpublished(void)
 {
 	/* Behind the notes of those that were sent. */
-	given_sql("UPDATE queue SET name = name");
+	fixture_sql(&f, "UPDATE queue SET name = name");
 	return outbox_waiting(&f.svc);
 }
 
@@ -141,12 +128,12 @@ Test(heal, leaves_jobs_that_are_not_published_yet_to_their_sender)
 	given_server("");
 	(void)given("q");
 	fake_broker_delete(fake, "q");
-	given_sql("UPDATE job SET publish_at = 9000000000000");
+	fixture_sql(&f, "UPDATE job SET publish_at = 9000000000000");
 	heal_all();
 	cr_expect_eq(outbox_sweep(&f.svc, f.arena), 1,
 	    "one that is set too far ahead is sent by the outbox itself");
 	cr_expect_eq(fake_broker_depth(fake, "q"), 1);
-	given_sql("UPDATE job SET ready = 0");
+	fixture_sql(&f, "UPDATE job SET ready = 0");
 	fake_broker_delete(fake, "q");
 	heal_all();
 	cr_expect_eq(unpublished(), 0);
@@ -165,12 +152,13 @@ Test(heal, marks_each_of_many_once)
 {
 	given_server("");
 	(void)given("q");
-	given_sql("INSERT INTO job (id, queue, priority, state, seed, ready, "
-		  "body, created_at, result_file) "
-		  "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
-		  "SELECT i + 1 FROM n WHERE i < 1200) "
-		  "SELECT 'x' || i, 'q', i % 3, 'waiting', 0, 1, '{}', 1, 0 "
-		  "FROM n");
+	fixture_sql(&f,
+	    "INSERT INTO job (id, queue, priority, state, seed, ready, "
+	    "body, created_at, result_file) "
+	    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
+	    "SELECT i + 1 FROM n WHERE i < 1200) "
+	    "SELECT 'x' || i, 'q', i % 3, 'waiting', 0, 1, '{}', 1, 0 "
+	    "FROM n");
 	fake_broker_delete(fake, "q");
 	heal_all();
 	cr_expect_eq(unpublished(), 1201);
@@ -197,7 +185,7 @@ Test(heal, comes_after_each_connection_and_where_trimming_finds_none)
 	/* Deleted under its eyes: seen when there is something to trim. */
 	(void)given("q");
 	fake_broker_delete(fake, "q");
-	given_sql("UPDATE queue_trim SET at = 0, head = NULL");
+	fixture_sql(&f, "UPDATE queue_trim SET at = 0, head = NULL");
 	while (trim_tick(trim))
 		continue;
 	cr_expect_eq(unpublished(), 2);

@@ -59,33 +59,6 @@ later(int64_t ms)
 	clock_set_for_test(now);
 }
 
-static enum err
-sql_change(struct db_conn *c, void *arg)
-{
-	return db_exec(c, NULL, arg, "");
-}
-
-static void
-given_sql(const char *sql)
-{
-	cr_assert_eq(
-	    db_write(f.svc.db, sql_change, (void *)(uintptr_t)sql), ERR_OK);
-}
-
-static int64_t
-number(const char *query)
-{
-	struct db_conn *c = db_read(f.svc.db);
-	struct db_stmt *s;
-	int64_t n;
-
-	cr_assert_eq(db_query(c, &s, query, ""), ERR_OK);
-	n = db_int(s, 0);
-	db_end(s);
-	db_read_end(f.svc.db, c);
-	return n;
-}
-
 static struct id
 given(const char *queue)
 {
@@ -103,7 +76,7 @@ trims(void)
 {
 	while (trim_tick(trim))
 		continue;
-	given_sql("UPDATE queue SET name = name");
+	fixture_sql(&f, "UPDATE queue SET name = name");
 }
 
 static void
@@ -137,7 +110,7 @@ Test(trim, removes_the_message_of_a_job_that_was_taken)
 	cr_assert_eq(fixture_take(&f, "q", "a", &job), ERR_OK);
 	trims();
 	expect_queue("q", 0, NULL);
-	cr_expect_eq(number("SELECT count(*) FROM queue_trim"), 0);
+	cr_expect_eq(fixture_number(&f, "SELECT count(*) FROM queue_trim"), 0);
 }
 
 static void
@@ -170,7 +143,8 @@ overdue(struct id id)
 	int64_t n;
 
 	(void)id;
-	given_sql("UPDATE job SET deadline_at = 1 WHERE state = 'waiting'");
+	fixture_sql(
+	    &f, "UPDATE job SET deadline_at = 1 WHERE state = 'waiting'");
 	cr_assert_eq(handout_sweep(&f.svc, &n), ERR_OK);
 	cr_assert_gt(n, 0);
 }
@@ -286,11 +260,12 @@ Test(trim, is_not_hastened_by_jobs_that_leave_while_others_are_in_the_way)
 	cr_expect_eq(fake_broker_count(fake, FAKE_TAKEN), taken);
 	later(MINUTE);
 	/* Nor by one that leaves during the look. */
-	given_sql("CREATE TRIGGER leaves AFTER UPDATE ON queue_trim "
-		  "WHEN NEW.at > 0 AND NEW.head IS NULL BEGIN "
-		  "UPDATE queue_trim SET at = 0 WHERE queue = NEW.queue; END");
+	fixture_sql(&f,
+	    "CREATE TRIGGER leaves AFTER UPDATE ON queue_trim "
+	    "WHEN NEW.at > 0 AND NEW.head IS NULL BEGIN "
+	    "UPDATE queue_trim SET at = 0 WHERE queue = NEW.queue; END");
 	trims();
-	given_sql("DROP TRIGGER leaves");
+	fixture_sql(&f, "DROP TRIGGER leaves");
 	cr_expect_gt(fake_broker_count(fake, FAKE_TAKEN), taken);
 	taken = fake_broker_count(fake, FAKE_TAKEN);
 	trims();
@@ -313,7 +288,7 @@ Test(trim, knows_its_own_after_the_job_is_gone)
 	fake_broker_put(fake, "other", id.text, 1);
 	given("other");
 	cancel(id);
-	given_sql("DELETE FROM job WHERE state = 'cancelled'");
+	fixture_sql(&f, "DELETE FROM job WHERE state = 'cancelled'");
 	trims();
 	expect_queue("q", 0, NULL);
 	/* Nor is it of use on another queue. */
@@ -326,14 +301,14 @@ Test(trim, removes_a_message_that_comes_late)
 
 	given_server("");
 	id = given("q");
-	given_sql("UPDATE job SET publish_at = 1");
+	fixture_sql(&f, "UPDATE job SET publish_at = 1");
 	cancel(id);
 	trims();
 	expect_queue("q", 0, NULL);
 	/* Sent once more meanwhile; then the outbox finds it ended. */
 	fake_broker_put(fake, "q", id.text, 1);
 	cr_assert_eq(outbox_sweep(&f.svc, f.arena), 0);
-	given_sql("UPDATE queue SET name = name");
+	fixture_sql(&f, "UPDATE queue SET name = name");
 	trims();
 	expect_queue("q", 0, NULL);
 }
@@ -363,7 +338,7 @@ Test(trim, leaves_queues_of_consumers_that_do_not_claim)
 	expect_queue("new", 0, NULL);
 	expect_queue("old", 1, NULL);
 	cr_expect_eq(fake_broker_count(fake, FAKE_TAKEN), 1);
-	cr_expect_eq(number("SELECT count(*) FROM queue_trim"), 0);
+	cr_expect_eq(fixture_number(&f, "SELECT count(*) FROM queue_trim"), 0);
 }
 
 Test(trim, goes_on_after_the_connection_was_cut)
@@ -407,7 +382,8 @@ Test(trim, goes_on_where_another_has_died)
 	id = given("q");
 	trims();
 	cancel(id);
-	given_sql("UPDATE queue_trim SET at = 1800000060000, head = NULL");
+	fixture_sql(
+	    &f, "UPDATE queue_trim SET at = 1800000060000, head = NULL");
 	trims();
 	cr_expect_eq(fake_broker_depth(fake, "q"), 1);
 	later(MINUTE);
@@ -425,9 +401,10 @@ Test(trim, keeps_a_mark_that_is_made_while_it_looks)
 	second = given("q");
 	trims();
 	cancel(first);
-	given_sql("UPDATE queue_trim SET at = 1800000060000, head = NULL");
+	fixture_sql(
+	    &f, "UPDATE queue_trim SET at = 1800000060000, head = NULL");
 	cancel(second);
-	cr_expect_eq(number("SELECT at FROM queue_trim"), 0);
+	cr_expect_eq(fixture_number(&f, "SELECT at FROM queue_trim"), 0);
 	trims();
 	expect_queue("q", 0, NULL);
 }

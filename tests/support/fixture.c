@@ -103,3 +103,30 @@ fixture_take(
 
 	return e == ERR_OK ? handout_note_sign(&f->svc, &out->id) : e;
 }
+
+static enum err
+sql_change(struct db_conn *c, void *arg)
+{
+	return db_exec(c, NULL, arg, "");
+}
+
+void
+fixture_sql(struct fixture *f, const char *sql)
+{
+	cr_assert_eq(
+	    db_write(f->svc.db, sql_change, (void *)(uintptr_t)sql), ERR_OK);
+}
+
+int64_t
+fixture_number(struct fixture *f, const char *query)
+{
+	struct db_conn *c = db_read(f->svc.db);
+	struct db_stmt *s;
+	int64_t n;
+
+	cr_assert_eq(db_query(c, &s, query, ""), ERR_OK);
+	n = db_is_null(s, 0) ? -1 : db_int(s, 0);
+	db_end(s);
+	db_read_end(f->svc.db, c);
+	return n;
+}

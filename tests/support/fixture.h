@@ -33,4 +33,9 @@ struct job fixture_job(struct fixture *f, const struct id *id);
 enum err fixture_take(
     struct fixture *f, const char *queue, const char *agent, struct job *out);
 
+/* A statement of a case's own on the store, and the number that a query of one row
+ * gives; -1: NULL. */
+void fixture_sql(struct fixture *f, const char *sql);
+int64_t fixture_number(struct fixture *f, const char *query);
+
 #endif /* !FIXTURE_H */

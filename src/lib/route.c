@@ -193,12 +193,23 @@ route_refuse(struct req *r, int status, const char *fmt, ...)
 	return reply_message(r, status, "%s", message);
 }
 
-/* NULL where requests share a connection before they are answered, as in HTTP/2. */
+/* What a proxy adds (RFC 9110, 7.6.3; RFC 7239; and the custom of many). */
+static const char *const proxied[] = {"HTTP_VIA", "HTTP_FORWARDED",
+    "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP"};
+
+/*
+ * NULL where requests share a connection before they are answered, as in HTTP/2, or it is
+ * that of a proxy, which may carry anybody's requests and lose an answer after it got it.
+ */
 static const char *
 connection_of(struct req *r)
 {
 	const char *protocol = req_param(r, "SERVER_PROTOCOL");
+	size_t i;
 
+	for (i = 0; i < sizeof(proxied) / sizeof(proxied[0]); i++)
+		if (req_param(r, proxied[i]) != NULL)
+			return NULL;
 	return protocol != NULL && strncmp(protocol, "HTTP/1.", 7) == 0
 		   ? req_param(r, "TF_CONNECTION")
 		   : NULL;

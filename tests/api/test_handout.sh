@@ -71,6 +71,17 @@ got=$(curl --silent --max-time 20 --write-out '\nstatus %{http_code}\n' \
 equal "on the same connection a second poll proves that the first arrived" \
 	"200 204 " "$got"
 
+given proxy
+printf 'url = "%s/v1/job?queue=proxy&agent=p"\n' "$url" "$url" >"$scratch/two"
+for header in 'Via: 1.1 front' 'Forwarded: for=192.0.2.1' \
+	'X-Forwarded-For: 192.0.2.1' 'X-Real-IP: 192.0.2.1'; do
+	got=$(curl --silent --max-time 20 --header "$header" \
+		--write-out '\nstatus %{http_code}\n' --config "$scratch/two" |
+		sed -n 's/^status //p' | tr '\n' ' ')
+	equal "the connection of a proxy proves nothing (${header%%:*})" \
+		"200 200 " "$got"
+done
+
 given old
 old=$id
 equal "an offer" "200 $old" "$(poll old o1)"

@@ -3,21 +3,25 @@ Agents and submitters under which the ground moves, for test_storm.sh.
 
 usage: storm.py MODE URL DIR JOBS
 
-MODE kill: a random responder of the instance in DIR is killed every 50 ms.  MODE lossy: five
-requests in a hundred are lost on their way, and as many answers.  Meanwhile submitters post
-JOBS jobs onto five queues, each under an id of its own, and eight agents take them, show a sign
-of each, post three fragments of log and its end; whoever gets no answer asks again.  At
-the end every job must have been run by one agent, once, with each fragment of its log once.
-Prints "ok" or "not ok" for each promise.
+MODE kill: a random responder of the instance in DIR is killed every 50 ms.  MODE hangup: five
+clients in a hundred go away before they ask, and as many before the answer.  MODE lossy, MODE
+shared: a proxy in front loses as many requests and answers (proxy.py: own, shared).  Meanwhile
+submitters post JOBS jobs onto five queues, each under an id of its own, and eight agents take
+them, show a sign of each, post three fragments of log and its end; whoever gets no answer asks
+again.  At the end every job must have been run by one agent, once, with each fragment of its
+log once.  Prints "ok" or "not ok" for each promise.
 """
 
+import ast
 import collections
 import http.client
 import json
 import os
 import random
 import signal
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.parse
@@ -31,6 +35,8 @@ SUBMITTERS = 4
 FRAGMENTS = 3
 LIMIT = 600
 PARTS = urllib.parse.urlsplit(URL)
+PROXIES = {"lossy": "own", "shared": "shared"}
+PORT = PARTS.port
 DONE = threading.Event()
 LOCK = threading.Lock()
 FAILURES = []
@@ -61,19 +67,19 @@ class Caller:
 
     def once(self, method, path, body):
         """One try."""
-        lossy = MODE == "lossy"
-        if lossy and self.random.randrange(100) < LOST:
+        hangup = MODE == "hangup"
+        if hangup and self.random.randrange(100) < LOST:
             COUNTS["requests lost"] += 1
             raise Lost()
         if self.connection is None:
             self.connection = http.client.HTTPConnection(
-                PARTS.hostname, PARTS.port, timeout=30)
+                PARTS.hostname, PORT, timeout=30)
         headers = {"Cookie": "agent_name=" + self.name}
         if body is not None:
             headers["Content-Type"] = "application/json"
             body = json.dumps(body)
         self.connection.request(method, path, body, headers)
-        if lossy and self.random.randrange(100) < LOST:
+        if hangup and self.random.randrange(100) < LOST:
             # It may have been carried out or not.
             time.sleep(self.random.random() / 200)
             COUNTS["answers lost"] += 1
@@ -187,6 +193,34 @@ def kill():
         time.sleep(0.05)
 
 
+class Proxy:
+    """The proxy in front."""
+
+    def __init__(self, kind):
+        global PORT
+        self.dir = tempfile.TemporaryDirectory()
+        told = os.path.join(self.dir.name, "port")
+        self.process = subprocess.Popen(
+            [sys.executable, os.path.join(os.path.dirname(__file__), "proxy.py"),
+             kind, PARTS.hostname, str(PARTS.port), str(LOST), told],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        end = time.monotonic() + 60
+        while not os.path.exists(told):
+            if time.monotonic() > end or self.process.poll() is not None:
+                raise RuntimeError("the proxy does not start")
+            time.sleep(0.02)
+        with open(told, encoding="ascii") as f:
+            PORT = int(f.read())
+
+    def end(self):
+        """What it lost is counted, and what follows does without it."""
+        global PORT
+        PORT = PARTS.port
+        told = self.process.communicate("")[0]
+        COUNTS.update(ast.literal_eval(told))
+        self.dir.cleanup()
+
+
 def judge(ids):
     caller = Caller("judge", 1000)
     unfinished, logs = [], []
@@ -214,6 +248,7 @@ def main():
     agents = [threading.Thread(target=guard, args=(take, n))
               for n in range(AGENTS)]
     killer = threading.Thread(target=guard, args=(kill,))
+    proxy = Proxy(PROXIES[MODE]) if MODE in PROXIES else None
     for t in threads + agents + ([killer] if MODE == "kill" else []):
         t.start()
     begin = time.monotonic()
@@ -229,6 +264,8 @@ def main():
         t.join()
     if MODE == "kill":
         killer.join()
+    if proxy is not None:
+        proxy.end()
     LOST = 0
     judge(ids)
     print("    %d jobs in %.1f s: %s" % (

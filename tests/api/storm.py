@@ -254,8 +254,10 @@ def main():
     begin = time.monotonic()
     for t in threads:
         t.join()
-    end = begin + LIMIT
+    had, end = len(RUNS), time.monotonic() + LIMIT
     while len(RUNS) < JOBS and time.monotonic() < end and not DONE.is_set():
+        if len(RUNS) > had:
+            had, end = len(RUNS), time.monotonic() + LIMIT
         time.sleep(0.05)
     # Those in hand are ended.
     time.sleep(0.2)

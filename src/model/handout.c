@@ -145,40 +145,60 @@ concerns(const struct own *o)
 	return o->is_signed || !o->wanted || !o->arrived;
 }
 
-/* The best of all queues, one index look-up for each.  ERR_NOTFOUND: none. */
-static enum err
-best(struct db_conn *c, const struct handout_ask *ask, int64_t *seq)
+struct place {
+	int64_t priority, seq;
+};
+
+static bool
+goes_before(const struct place *a, const struct place *b)
 {
-	int64_t priority = 0, p, n, verified = ask->client != NULL;
+	return a->priority > b->priority ||
+	       (a->priority == b->priority && a->seq < b->seq);
+}
+
+/* The first job of this queue for ask, if ask may take from it and the job goes before
+ * the one in best, where there is one. */
+static enum err
+look(struct db_conn *c, const struct handout_ask *ask, const char *queue,
+    struct place *best, bool *found)
+{
+	bool verified = ask->client != NULL, restricted = false;
+	struct place p = {0, 0};
 	struct db_stmt *s;
-	bool found = false, restricted = false;
-	size_t i;
 	enum err e;
 
-	for (i = 0; i < ask->n; i++) {
-		e = db_query(c, &s, sql[SQL_BEST], "tti", ask->queues[i],
-		    ask->agent, verified);
-		if (e == ERR_OK && !verified) {
-			e = queue_is_restricted(c, ask->queues[i], &restricted);
-			if (e != ERR_OK || restricted)
-				db_end(s);
-			if (e == ERR_OK && restricted)
-				continue;
-		}
-		if (e == ERR_NOTFOUND)
-			continue;
-		if (e != ERR_OK)
-			return e;
-		n = db_int(s, 0);
-		p = db_int(s, 1);
+	e = db_query(
+	    c, &s, sql[SQL_BEST], "tti", queue, ask->agent, (int64_t)verified);
+	if (e == ERR_OK) {
+		p = (struct place){
+		    .seq = db_int(s, 0), .priority = db_int(s, 1)};
 		db_end(s);
-		if (!found || p > priority || (p == priority && n < *seq)) {
-			priority = p;
-			*seq = n;
-		}
-		found = true;
 	}
-	return found ? ERR_OK : ERR_NOTFOUND;
+	if (e != ERR_OK || (*found && !goes_before(&p, best)))
+		return e == ERR_NOTFOUND ? ERR_OK : e;
+	if (!verified)
+		e = queue_is_restricted(c, queue, &restricted);
+	if (e == ERR_OK && !restricted) {
+		*best = p;
+		*found = true;
+	}
+	return e;
+}
+
+/* The best of all queues, one index look-up for each; of as many as it takes to find one, if
+ * any will do.  ERR_NOTFOUND: none. */
+static enum err
+best(struct db_conn *c, const struct handout_ask *ask, bool any, int64_t *seq)
+{
+	struct place p = {0, 0};
+	bool found = false;
+	enum err e = ERR_OK;
+	size_t i;
+
+	for (i = 0; e == ERR_OK && i < ask->n && !(any && found); i++)
+		e = look(c, ask, ask->queues[i], &p, &found);
+	*seq = p.seq;
+	return e != ERR_OK || found ? e : ERR_NOTFOUND;
 }
 
 /* The job that s returns, and s to its end. */
@@ -317,7 +337,7 @@ take_change(struct db_conn *c, void *arg)
 	}
 	if (again != NULL)
 		return offer_again(c, t, again->seq);
-	e = best(c, t->ask, &seq);
+	e = best(c, t->ask, false, &seq);
 	/* What was settled stays so. */
 	x->nothing = e == ERR_NOTFOUND;
 	if (x->nothing)
@@ -325,7 +345,7 @@ take_change(struct db_conn *c, void *arg)
 	return e == ERR_OK ? offer(c, t, seq) : e;
 }
 
-/* Most polls find nothing: look before taking a turn at the writer. */
+/* Most polls find nothing: look before taking a turn at the writer, which finds the best. */
 static enum err
 anything(struct svc *s, const struct taking *t)
 {
@@ -340,7 +360,7 @@ anything(struct svc *s, const struct taking *t)
 	for (i = 0; e == ERR_OK && i < n; i++)
 		found |= concerns(&own[i]);
 	if (e == ERR_OK && !found)
-		e = best(c, t->ask, &seq);
+		e = best(c, t->ask, true, &seq);
 	db_read_end(s->db, c);
 	return e;
 }

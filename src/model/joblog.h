@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "blob.h"
+#include "blob_log.h"
 #include "err.h"
 #include "faults.h"
 #include "id.h"

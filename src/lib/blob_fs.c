@@ -9,8 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SHARDS 256
-
 enum err
 blob_fs_err(void)
 {
@@ -43,7 +41,7 @@ blob_fs_make_shards(int jobs)
 
 	if (faccessat(jobs, "ff", F_OK, 0) == 0)
 		return fsync(jobs);
-	for (i = 0; i < SHARDS; i++) {
+	for (i = 0; i < BLOB_SHARDS; i++) {
 		(void)snprintf(name, sizeof(name), "%02x", i & 0xff);
 		if (mkdirat(jobs, name, 0750) == -1 && errno != EEXIST)
 			return -1;

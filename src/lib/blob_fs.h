@@ -5,7 +5,8 @@
 #include "err.h"
 
 /*
- * What blob, blob_log and blob_tmp have in common: the directories below DATA_PATH.
+ * What blob, blob_log, blob_tmp and blob_tree have in common: the directories below
+ * DATA_PATH.
  * All that return int: -1 with errno if it fails, and nothing is logged.
  */
 

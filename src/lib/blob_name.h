@@ -16,6 +16,8 @@ enum blob_name {
 	BLOB__MAX = BLOB_LOG + BLOB_LOGS
 };
 
+#define BLOB_SHARDS 256
+
 /* Bytes of these paths with their NUL: "ab", "ab/<uuid>", "ab/<uuid>/<name>". */
 #define BLOB_SHARD_LEN 3
 #define BLOB_DIR_LEN (BLOB_SHARD_LEN + ID_LEN + 1)

@@ -16,11 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "blob_fs.h"
 #include "log.h"
 
-#define SHARDS 256
 #define NAME_LEN (ID_LEN + 18) /* "<uuid>.<16 hex>" */
-#define DIR_LEN (ID_LEN + 4) /* "ab/<uuid>" */
 
 struct blob_tree {
 	int jobs;
@@ -32,22 +31,15 @@ struct blob_tree {
 struct blob_gone {
 	struct blob_tree *tree;
 	int fd; /* of the directory, locked */
-	char from[DIR_LEN];
+	char from[BLOB_DIR_LEN];
 	char name[NAME_LEN];
 };
-
-static int
-open_dir(int at, const char *name)
-{
-	return openat(
-	    at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
 
 /* A stream of its own on the directory that fd is. */
 static DIR *
 list(int fd)
 {
-	int own = open_dir(fd, ".");
+	int own = blob_fs_open_dir(fd, ".");
 	DIR *dir = own != -1 ? fdopendir(own) : NULL;
 
 	if (dir == NULL && own != -1)
@@ -119,7 +111,7 @@ sweep(struct blob_tree *t)
 
 	while (dir != NULL && (d = readdir(dir)) != NULL) {
 		if (is_dots(d->d_name) ||
-		    (fd = open_dir(t->trash, d->d_name)) == -1)
+		    (fd = blob_fs_open_dir(t->trash, d->d_name)) == -1)
 			continue;
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 			remove_dir(t, fd, d->d_name);
@@ -141,8 +133,8 @@ blob_tree_open(struct blob_tree **out, const char *path)
 	root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (root != -1) {
 		(void)mkdirat(root, "trash", 0750);
-		t->jobs = open_dir(root, "jobs");
-		t->trash = open_dir(root, "trash");
+		t->jobs = blob_fs_open_dir(root, "jobs");
+		t->trash = blob_fs_open_dir(root, "trash");
 	}
 	if (t->jobs == -1 || t->trash == -1) {
 		log_errno("cannot look through the data directory %s", path);
@@ -174,12 +166,12 @@ blob_tree_close(struct blob_tree *t)
 static void
 next_shard(struct blob_tree *t)
 {
-	char name[3];
+	char name[BLOB_SHARD_LEN];
 	int fd;
 
 	(void)snprintf(name, sizeof(name), "%02x", t->shard & 0xff);
-	t->shard = (t->shard + 1) % SHARDS;
-	fd = open_dir(t->jobs, name);
+	t->shard = (t->shard + 1) % BLOB_SHARDS;
+	fd = blob_fs_open_dir(t->jobs, name);
 	if (fd == -1)
 		return;
 	t->dir = list(fd);
@@ -196,7 +188,7 @@ is_old(struct blob_tree *t, const char *name, int64_t since_ms, struct id *out)
 	if (strlen(name) != ID_LEN || !id_parse(name, ID_LEN, out) ||
 	    strcmp(name, out->text) != 0)
 		return false;
-	fd = open_dir(dirfd(t->dir), name);
+	fd = blob_fs_open_dir(dirfd(t->dir), name);
 	if (fd == -1)
 		return false;
 	newest = newest_ms(fd);
@@ -269,10 +261,10 @@ blob_tree_discard(struct blob_tree *t, const struct id *id, int64_t since_ms,
 		return ERR_NOMEM;
 	}
 	g->tree = t;
-	(void)snprintf(g->from, DIR_LEN, "%.2s/%s", id->text, id->text);
+	blob_name_dir(id, g->from);
 	(void)snprintf(
 	    g->name, NAME_LEN, "%s.%016llx", id->text, (unsigned long long)r);
-	g->fd = open_dir(t->jobs, g->from);
+	g->fd = blob_fs_open_dir(t->jobs, g->from);
 	if (g->fd == -1 && errno == ENOENT) {
 		gone_free(g);
 		*out = NULL;
@@ -315,7 +307,7 @@ blob_gone_undo(struct blob_gone *g)
 		return;
 	}
 	/* Somebody has made it anew: what is there is younger. */
-	to = open_dir(t->jobs, g->from);
+	to = blob_fs_open_dir(t->jobs, g->from);
 	dir = list(g->fd);
 	while (to != -1 && dir != NULL && (d = readdir(dir)) != NULL)
 		if (!is_dots(d->d_name))

@@ -1,39 +1,18 @@
 #ifndef BROKER_H
 #define BROKER_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
-#include "amqp_uri.h"
+#include "broker_types.h"
 #include "err.h"
 
 /*
- * RabbitMQ (AMQP 0-9-1), for publishing: a pool of whole connections, each
- * leased to one thread for one publish on channel 1, with publisher confirms.
- * Messages of one queue that come together are one publish.
- * Idle ones are kept alive by heartbeats; one in any doubt is closed.  A
- * breaker keeps a dead broker from costing each caller its time-out.
+ * RabbitMQ (AMQP 0-9-1), for publishing: over a pool of connections (broker_pool.h),
+ * each leased to one thread for one publish, with publisher confirms.  Messages of one
+ * queue that come together are one publish.
  */
 
 struct broker;
-
-struct broker_options {
-	const struct amqp_uri *uri; /* copied */
-	const char *ca_file; /* for amqps */
-	const char *name; /* shown by the broker as connection_name */
-	unsigned connections; /* at most */
-	unsigned connect_timeout_ms;
-	unsigned confirm_timeout_ms;
-	unsigned heartbeat_s;
-};
-
-struct broker_msg {
-	const char *queue; /* checked by queue_name_ok() before */
-	const char *body;
-	size_t len;
-	const char *message_id; /* the job id */
-	const char *request_id; /* header x-request-id; "" or NULL: no header */
-};
 
 /* Make the pool and its maintenance thread; connects at first use.
  * ERR_NOMEM. */
@@ -53,8 +32,6 @@ void broker_close(struct broker *b);
  */
 enum err broker_publish(struct broker *b, const struct broker_msg *m)
     __attribute__((warn_unused_result));
-
-enum broker_state { BROKER_UNKNOWN, BROKER_UP, BROKER_BLOCKED, BROKER_DOWN };
 
 /* What the last contact told; never waits. */
 enum broker_state broker_state(struct broker *b);

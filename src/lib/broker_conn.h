@@ -6,11 +6,11 @@
 #include <stdint.h>
 
 #include "amqp_uri.h"
-#include "broker.h"
+#include "broker_types.h"
 
 /*
  * One connection to one broker, on channel 1 with publisher confirms, used by
- * one thread at a time.  broker.c pools them.
+ * one thread at a time.  broker_pool has them.
  */
 
 struct broker_conn;

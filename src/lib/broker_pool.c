@@ -75,444 +75,444 @@ jitter(int64_t ms)
 /* With the lock held: no request tries until the keeper has reached the broker.
  */
 static void
-go_down(struct broker_pool *b, const char *why, bool at_once)
+go_down(struct broker_pool *p, const char *why, bool at_once)
 {
-	if (b->state != BROKER_DOWN) {
+	if (p->state != BROKER_DOWN) {
 		log_error("broker %s:%d: %s; jobs are kept and published when "
 			  "it is back",
-		    b->uri.addrs[b->addr].host, b->uri.addrs[b->addr].port,
+		    p->uri.addrs[p->addr].host, p->uri.addrs[p->addr].port,
 		    why);
-		b->backoff_ms = BACKOFF_MIN_MS;
-		b->retry_ms =
+		p->backoff_ms = BACKOFF_MIN_MS;
+		p->retry_ms =
 		    clock_mono_ms() + (at_once ? 0 : jitter(BACKOFF_MIN_MS));
 	}
-	b->state = BROKER_DOWN;
-	pthread_cond_broadcast(&b->freed);
-	pthread_cond_signal(&b->wake);
+	p->state = BROKER_DOWN;
+	pthread_cond_broadcast(&p->freed);
+	pthread_cond_signal(&p->wake);
 }
 
 static void
-go_blocked(struct broker_pool *b)
+go_blocked(struct broker_pool *p)
 {
-	if (b->state != BROKER_BLOCKED)
+	if (p->state != BROKER_BLOCKED)
 		log_warn(
 		    "broker %s:%d: blocked, it has no memory or disk left; "
 		    "jobs are kept and published afterwards",
-		    b->uri.addrs[b->addr].host, b->uri.addrs[b->addr].port);
-	b->state = BROKER_BLOCKED;
-	pthread_cond_broadcast(&b->freed);
+		    p->uri.addrs[p->addr].host, p->uri.addrs[p->addr].port);
+	p->state = BROKER_BLOCKED;
+	pthread_cond_broadcast(&p->freed);
 }
 
 static void
-go_up(struct broker_pool *b)
+go_up(struct broker_pool *p)
 {
-	if (b->state == BROKER_DOWN || b->state == BROKER_BLOCKED)
+	if (p->state == BROKER_DOWN || p->state == BROKER_BLOCKED)
 		log_info("broker %s:%d: answers again",
-		    b->uri.addrs[b->addr].host, b->uri.addrs[b->addr].port);
-	b->state = BROKER_UP;
-	b->backoff_ms = BACKOFF_MIN_MS;
+		    p->uri.addrs[p->addr].host, p->uri.addrs[p->addr].port);
+	p->state = BROKER_UP;
+	p->backoff_ms = BACKOFF_MIN_MS;
 }
 
 /* With the lock held.  The broker may have lost its queues with the connection.
  */
 static void
-forget_conn(struct broker_pool *b)
+forget_conn(struct broker_pool *p)
 {
-	b->n_open--;
-	broker_declared_forget(&b->declared);
-	pthread_cond_signal(&b->freed);
+	p->n_open--;
+	broker_declared_forget(&p->declared);
+	pthread_cond_signal(&p->freed);
 }
 
 static void
-give_back(struct broker_pool *b, struct broker_conn *c)
+give_back(struct broker_pool *p, struct broker_conn *c)
 {
-	b->idle[b->n_idle++] = (struct idle){c, b->round};
-	pthread_cond_signal(&b->freed);
+	p->idle[p->n_idle++] = (struct idle){c, p->round};
+	pthread_cond_signal(&p->freed);
 }
 
 /* Open one more, whose place in n_open is taken; the lock is not held. */
 static struct broker_conn *
-open_conn(struct broker_pool *b, size_t addr, int64_t deadline)
+open_conn(struct broker_pool *p, size_t addr, int64_t deadline)
 {
 	char why[BROKER_CONN_WHY] = "";
 	int64_t ms = deadline - clock_mono_ms();
 	struct broker_conn *c;
 
-	if (ms > b->o.connect_timeout_ms)
-		ms = b->o.connect_timeout_ms;
+	if (ms > p->o.connect_timeout_ms)
+		ms = p->o.connect_timeout_ms;
 	c = broker_conn_open(
-	    &b->uri.addrs[addr], &b->o, ms < 1 ? 1 : (int)ms, why);
-	pthread_mutex_lock(&b->lock);
+	    &p->uri.addrs[addr], &p->o, ms < 1 ? 1 : (int)ms, why);
+	pthread_mutex_lock(&p->lock);
 	if (c == NULL) {
-		b->n_open--;
-		go_down(b, why, false);
+		p->n_open--;
+		go_down(p, why, false);
 	} else {
-		b->addr = addr;
-		if (b->state != BROKER_BLOCKED)
-			go_up(b);
+		p->addr = addr;
+		if (p->state != BROKER_BLOCKED)
+			go_up(p);
 	}
-	pthread_mutex_unlock(&b->lock);
+	pthread_mutex_unlock(&p->lock);
 	return c;
 }
 
 /* With the lock held and given back: an idle connection that still lives. */
 static struct broker_conn *
-take_idle(struct broker_pool *b)
+take_idle(struct broker_pool *p)
 {
 	struct broker_conn *c;
 
-	while (b->n_idle > 0) {
-		c = b->idle[--b->n_idle].conn;
+	while (p->n_idle > 0) {
+		c = p->idle[--p->n_idle].conn;
 		if (clock_mono_ms() - broker_conn_used(c) < FRESH_MS)
 			return c;
-		pthread_mutex_unlock(&b->lock);
+		pthread_mutex_unlock(&p->lock);
 		if (broker_conn_tick(c)) {
-			pthread_mutex_lock(&b->lock);
+			pthread_mutex_lock(&p->lock);
 			return c;
 		}
 		broker_conn_close(c, false);
-		pthread_mutex_lock(&b->lock);
-		forget_conn(b);
+		pthread_mutex_lock(&p->lock);
+		forget_conn(p);
 	}
 	return NULL;
 }
 
 static bool
-usable(const struct broker_pool *b)
+usable(const struct broker_pool *p)
 {
-	return b->state == BROKER_UP || b->state == BROKER_UNKNOWN;
+	return p->state == BROKER_UP || p->state == BROKER_UNKNOWN;
 }
 
 /* A connection for the caller alone, or NULL: down, blocked, or all are in use
  * until wait_ms of the monotonic clock. */
 struct broker_conn *
-broker_pool_lease(struct broker_pool *b, int64_t wait_ms, int64_t deadline)
+broker_pool_lease(struct broker_pool *p, int64_t wait_ms, int64_t deadline)
 {
 	struct broker_conn *c = NULL;
 	size_t addr;
 
-	pthread_mutex_lock(&b->lock);
-	while (usable(b) && (c = take_idle(b)) == NULL) {
-		if (b->n_open < b->o.connections) {
-			b->n_open++;
-			addr = b->addr;
-			pthread_mutex_unlock(&b->lock);
-			return open_conn(b, addr, deadline);
+	pthread_mutex_lock(&p->lock);
+	while (usable(p) && (c = take_idle(p)) == NULL) {
+		if (p->n_open < p->o.connections) {
+			p->n_open++;
+			addr = p->addr;
+			pthread_mutex_unlock(&p->lock);
+			return open_conn(p, addr, deadline);
 		}
 		if (clock_mono_ms() >= wait_ms)
 			break;
-		wait_until(&b->freed, &b->lock, wait_ms);
+		wait_until(&p->freed, &p->lock, wait_ms);
 	}
-	pthread_mutex_unlock(&b->lock);
+	pthread_mutex_unlock(&p->lock);
 	return c;
 }
 
 /* Once for a queue and a minute, for the cause stays and the sweeper comes
  * again. */
 static void
-log_refusal(struct broker_pool *b, const char *queue, const char *why)
+log_refusal(struct broker_pool *p, const char *queue, const char *why)
 {
 	int64_t now = clock_mono_ms();
 
-	if (strcmp(b->refused, queue) == 0 &&
-	    now - b->refused_ms < REFUSAL_AGAIN_MS)
+	if (strcmp(p->refused, queue) == 0 &&
+	    now - p->refused_ms < REFUSAL_AGAIN_MS)
 		return;
 	log_error("broker refuses messages for the queue %s: %s; they are "
 		  "tried again",
 	    queue, why);
-	(void)strncpy(b->refused, queue, sizeof(b->refused) - 1);
-	b->refused_ms = now;
+	(void)strncpy(p->refused, queue, sizeof(p->refused) - 1);
+	p->refused_ms = now;
 }
 
 static void
-discard(struct broker_pool *b, struct broker_conn *c)
+discard(struct broker_pool *p, struct broker_conn *c)
 {
-	forget_conn(b);
-	pthread_mutex_unlock(&b->lock);
+	forget_conn(p);
+	pthread_mutex_unlock(&p->lock);
 	broker_conn_close(c, false);
-	pthread_mutex_lock(&b->lock);
+	pthread_mutex_lock(&p->lock);
 }
 
 /* What the pool learns from how a publish ended. */
 static void
-settle(struct broker_pool *b, struct broker_conn *c, const char *queue,
+settle(struct broker_pool *p, struct broker_conn *c, const char *queue,
     enum sent sent)
 {
-	pthread_mutex_lock(&b->lock);
+	pthread_mutex_lock(&p->lock);
 	switch (sent) {
 	case SENT_CONFIRMED:
 		/* An older message's, if the broker is blocked since. */
-		if (b->state != BROKER_BLOCKED)
-			go_up(b);
-		give_back(b, c);
+		if (p->state != BROKER_BLOCKED)
+			go_up(p);
+		give_back(p, c);
 		break;
 	case SENT_REFUSED:
-		log_refusal(b, queue, broker_conn_why(c));
-		give_back(b, c);
+		log_refusal(p, queue, broker_conn_why(c));
+		give_back(p, c);
 		break;
 	case SENT_BLOCKED:
-		go_blocked(b);
-		give_back(b, c);
+		go_blocked(p);
+		give_back(p, c);
 		break;
 	case SENT_CLOSED:
-		log_refusal(b, queue, broker_conn_why(c));
-		discard(b, c);
+		log_refusal(p, queue, broker_conn_why(c));
+		discard(p, c);
 		break;
 	case SENT_NOT:
-		discard(b, c);
+		discard(p, c);
 		break;
 	case SENT_UNKNOWN:
-		go_down(b, broker_conn_why(c), true);
-		discard(b, c);
+		go_down(p, broker_conn_why(c), true);
+		discard(p, c);
 		break;
 	}
-	pthread_mutex_unlock(&b->lock);
+	pthread_mutex_unlock(&p->lock);
 }
 
 enum sent
-broker_pool_publish(struct broker_pool *b, struct broker_conn *c,
+broker_pool_publish(struct broker_pool *p, struct broker_conn *c,
     struct outgoing *out, size_t n, int64_t deadline)
 {
 	const char *queue = n > 0 ? out[0].msg->queue : "";
 	bool declared, before;
 	enum sent sent;
 
-	pthread_mutex_lock(&b->lock);
-	declared = before = broker_declared_has(&b->declared, queue);
-	pthread_mutex_unlock(&b->lock);
+	pthread_mutex_lock(&p->lock);
+	declared = before = broker_declared_has(&p->declared, queue);
+	pthread_mutex_unlock(&p->lock);
 	sent = broker_conn_publish(c, out, n, &declared, deadline);
 	if (declared && !before) {
-		pthread_mutex_lock(&b->lock);
-		broker_declared_add(&b->declared, queue);
-		pthread_mutex_unlock(&b->lock);
+		pthread_mutex_lock(&p->lock);
+		broker_declared_add(&p->declared, queue);
+		pthread_mutex_unlock(&p->lock);
 	}
-	settle(b, c, queue, sent);
+	settle(p, c, queue, sent);
 	return sent;
 }
 
 enum broker_state
-broker_pool_state(struct broker_pool *b)
+broker_pool_state(struct broker_pool *p)
 {
 	enum broker_state s;
 
-	pthread_mutex_lock(&b->lock);
-	s = b->state;
-	pthread_mutex_unlock(&b->lock);
+	pthread_mutex_lock(&p->lock);
+	s = p->state;
+	pthread_mutex_unlock(&p->lock);
 	return s;
 }
 
 const struct broker_options *
-broker_pool_options(struct broker_pool *b, size_t *addr)
+broker_pool_options(struct broker_pool *p, size_t *addr)
 {
-	pthread_mutex_lock(&b->lock);
-	*addr = b->addr;
-	pthread_mutex_unlock(&b->lock);
-	return &b->o;
+	pthread_mutex_lock(&p->lock);
+	*addr = p->addr;
+	pthread_mutex_unlock(&p->lock);
+	return &p->o;
 }
 
 enum broker_state
-broker_pool_probe(struct broker_pool *b)
+broker_pool_probe(struct broker_pool *p)
 {
 	int64_t now = clock_mono_ms();
 	struct broker_conn *c =
-	    broker_pool_lease(b, now, now + b->o.connect_timeout_ms);
+	    broker_pool_lease(p, now, now + p->o.connect_timeout_ms);
 
 	if (c != NULL) {
-		pthread_mutex_lock(&b->lock);
-		give_back(b, c);
-		pthread_mutex_unlock(&b->lock);
+		pthread_mutex_lock(&p->lock);
+		give_back(p, c);
+		pthread_mutex_unlock(&p->lock);
 	}
-	return broker_pool_state(b);
+	return broker_pool_state(p);
 }
 
 /* Try every address once, from the one that answered last. */
 static void
-reconnect(struct broker_pool *b)
+reconnect(struct broker_pool *p)
 {
 	struct broker_conn *c = NULL;
 	char why[BROKER_CONN_WHY];
-	size_t i, first = b->addr, at = first;
+	size_t i, first = p->addr, at = first;
 
-	pthread_mutex_unlock(&b->lock);
-	for (i = 0; i < b->uri.n && c == NULL; i++) {
-		at = (first + i) % b->uri.n;
-		c = broker_conn_open(&b->uri.addrs[at], &b->o,
-		    (int)b->o.connect_timeout_ms, why);
+	pthread_mutex_unlock(&p->lock);
+	for (i = 0; i < p->uri.n && c == NULL; i++) {
+		at = (first + i) % p->uri.n;
+		c = broker_conn_open(&p->uri.addrs[at], &p->o,
+		    (int)p->o.connect_timeout_ms, why);
 	}
-	pthread_mutex_lock(&b->lock);
+	pthread_mutex_lock(&p->lock);
 	if (c != NULL) {
-		b->n_open++;
-		b->addr = at;
-		go_up(b);
-		give_back(b, c);
+		p->n_open++;
+		p->addr = at;
+		go_up(p);
+		give_back(p, c);
 		return;
 	}
-	b->backoff_ms *= 2;
-	if (b->backoff_ms > BACKOFF_MAX_MS)
-		b->backoff_ms = BACKOFF_MAX_MS;
-	b->retry_ms = clock_mono_ms() + jitter(b->backoff_ms);
+	p->backoff_ms *= 2;
+	if (p->backoff_ms > BACKOFF_MAX_MS)
+		p->backoff_ms = BACKOFF_MAX_MS;
+	p->retry_ms = clock_mono_ms() + jitter(p->backoff_ms);
 }
 
 /* With the lock held: the coldest idle connection that this round has not seen.
  */
 static struct broker_conn *
-next_of_round(struct broker_pool *b)
+next_of_round(struct broker_pool *p)
 {
 	struct broker_conn *c;
 	size_t i;
 
-	for (i = 0; i < b->n_idle; i++) {
-		if (b->idle[i].round == b->round)
+	for (i = 0; i < p->n_idle; i++) {
+		if (p->idle[i].round == p->round)
 			continue;
-		c = b->idle[i].conn;
-		memmove(&b->idle[i], &b->idle[i + 1],
-		    (--b->n_idle - i) * sizeof(b->idle[0]));
+		c = p->idle[i].conn;
+		memmove(&p->idle[i], &p->idle[i + 1],
+		    (--p->n_idle - i) * sizeof(p->idle[0]));
 		return c;
 	}
 	return NULL;
 }
 
 static void
-put_first(struct broker_pool *b, struct broker_conn *c)
+put_first(struct broker_pool *p, struct broker_conn *c)
 {
-	memmove(&b->idle[1], &b->idle[0], b->n_idle++ * sizeof(b->idle[0]));
-	b->idle[0] = (struct idle){c, b->round};
-	pthread_cond_signal(&b->freed);
+	memmove(&p->idle[1], &p->idle[0], p->n_idle++ * sizeof(p->idle[0]));
+	p->idle[0] = (struct idle){c, p->round};
+	pthread_cond_signal(&p->freed);
 }
 
 static bool
-too_long_idle(const struct broker_pool *b, const struct broker_conn *c)
+too_long_idle(const struct broker_pool *p, const struct broker_conn *c)
 {
-	return b->n_open > IDLE_KEPT &&
+	return p->n_open > IDLE_KEPT &&
 	       clock_mono_ms() - broker_conn_used(c) > IDLE_MAX_MS;
 }
 
 /* Look at each idle connection: heartbeats, a lost broker, blocked or no
  * longer. */
 static void
-look_around(struct broker_pool *b)
+look_around(struct broker_pool *p)
 {
 	char why[BROKER_CONN_WHY] = "";
 	struct broker_conn *c;
 	bool blocked = false, alive;
 
-	b->round++;
-	while ((c = next_of_round(b)) != NULL) {
-		pthread_mutex_unlock(&b->lock);
+	p->round++;
+	while ((c = next_of_round(p)) != NULL) {
+		pthread_mutex_unlock(&p->lock);
 		alive = broker_conn_tick(c);
-		pthread_mutex_lock(&b->lock);
+		pthread_mutex_lock(&p->lock);
 		if (!alive)
 			(void)memcpy(why, broker_conn_why(c), sizeof(why));
 		if (!alive) {
-			discard(b, c);
-		} else if (too_long_idle(b, c)) {
-			b->n_open--;
-			pthread_mutex_unlock(&b->lock);
+			discard(p, c);
+		} else if (too_long_idle(p, c)) {
+			p->n_open--;
+			pthread_mutex_unlock(&p->lock);
 			broker_conn_close(c, true);
-			pthread_mutex_lock(&b->lock);
+			pthread_mutex_lock(&p->lock);
 		} else {
 			blocked |= broker_conn_blocked(c);
-			put_first(b, c);
+			put_first(p, c);
 		}
 	}
-	if (b->n_open == 0 && why[0] != '\0')
-		go_down(b, why, true);
+	if (p->n_open == 0 && why[0] != '\0')
+		go_down(p, why, true);
 	else if (blocked)
-		go_blocked(b);
-	else if (b->state == BROKER_BLOCKED)
-		go_up(b);
+		go_blocked(p);
+	else if (p->state == BROKER_BLOCKED)
+		go_up(p);
 }
 
 static void *
 keep(void *arg)
 {
-	struct broker_pool *b = arg;
+	struct broker_pool *p = arg;
 	int64_t now, next = 0;
 
-	pthread_mutex_lock(&b->lock);
-	while (!b->stopping) {
+	pthread_mutex_lock(&p->lock);
+	while (!p->stopping) {
 		now = clock_mono_ms();
 		if (now >= next) {
-			look_around(b);
+			look_around(p);
 			next = now + TICK_MS;
 		}
-		if (b->state == BROKER_DOWN && now >= b->retry_ms)
-			reconnect(b);
+		if (p->state == BROKER_DOWN && now >= p->retry_ms)
+			reconnect(p);
 		now = next;
-		if (b->state == BROKER_DOWN && b->retry_ms < now)
-			now = b->retry_ms;
-		if (!b->stopping)
-			wait_until(&b->wake, &b->lock, now);
+		if (p->state == BROKER_DOWN && p->retry_ms < now)
+			now = p->retry_ms;
+		if (!p->stopping)
+			wait_until(&p->wake, &p->lock, now);
 	}
-	pthread_mutex_unlock(&b->lock);
+	pthread_mutex_unlock(&p->lock);
 	return NULL;
 }
 
 static void
-free_pool(struct broker_pool *b)
+free_pool(struct broker_pool *p)
 {
-	broker_declared_free(&b->declared);
-	free(b->idle);
-	free(b->name);
-	free(b->ca_file);
-	free(b);
+	broker_declared_free(&p->declared);
+	free(p->idle);
+	free(p->name);
+	free(p->ca_file);
+	free(p);
 }
 
 static bool
-make_parts(struct broker_pool *b, const struct broker_options *o)
+make_parts(struct broker_pool *p, const struct broker_options *o)
 {
-	b->uri = *o->uri;
-	b->o = *o;
-	b->o.uri = &b->uri;
-	b->o.name = b->name = strdup(o->name);
-	b->o.ca_file = b->ca_file = strdup(o->ca_file);
-	b->idle = calloc(o->connections + 1, sizeof(b->idle[0]));
-	return b->name != NULL && b->ca_file != NULL && b->idle != NULL &&
-	       broker_declared_init(&b->declared);
+	p->uri = *o->uri;
+	p->o = *o;
+	p->o.uri = &p->uri;
+	p->o.name = p->name = strdup(o->name);
+	p->o.ca_file = p->ca_file = strdup(o->ca_file);
+	p->idle = calloc(o->connections + 1, sizeof(p->idle[0]));
+	return p->name != NULL && p->ca_file != NULL && p->idle != NULL &&
+	       broker_declared_init(&p->declared);
 }
 
 enum err
 broker_pool_open(struct broker_pool **out, const struct broker_options *o)
 {
-	struct broker_pool *b = calloc(1, sizeof(*b));
+	struct broker_pool *p = calloc(1, sizeof(*p));
 	pthread_condattr_t attr;
 
 	*out = NULL;
-	if (b == NULL)
+	if (p == NULL)
 		return ERR_NOMEM;
-	if (!make_parts(b, o)) {
-		free_pool(b);
+	if (!make_parts(p, o)) {
+		free_pool(p);
 		return ERR_NOMEM;
 	}
-	b->backoff_ms = BACKOFF_MIN_MS;
-	pthread_mutex_init(&b->lock, NULL);
+	p->backoff_ms = BACKOFF_MIN_MS;
+	pthread_mutex_init(&p->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&b->freed, &attr);
-	pthread_cond_init(&b->wake, &attr);
+	pthread_cond_init(&p->freed, &attr);
+	pthread_cond_init(&p->wake, &attr);
 	pthread_condattr_destroy(&attr);
-	if (pthread_create(&b->keeper, NULL, keep, b) != 0) {
-		free_pool(b);
+	if (pthread_create(&p->keeper, NULL, keep, p) != 0) {
+		free_pool(p);
 		return ERR_NOMEM;
 	}
-	*out = b;
+	*out = p;
 	return ERR_OK;
 }
 
 void
-broker_pool_close(struct broker_pool *b)
+broker_pool_close(struct broker_pool *p)
 {
-	if (b == NULL)
+	if (p == NULL)
 		return;
-	pthread_mutex_lock(&b->lock);
-	b->stopping = true;
-	pthread_cond_signal(&b->wake);
-	pthread_mutex_unlock(&b->lock);
-	pthread_join(b->keeper, NULL);
-	while (b->n_idle > 0)
-		broker_conn_close(b->idle[--b->n_idle].conn, true);
-	pthread_mutex_destroy(&b->lock);
-	pthread_cond_destroy(&b->freed);
-	pthread_cond_destroy(&b->wake);
-	free_pool(b);
+	pthread_mutex_lock(&p->lock);
+	p->stopping = true;
+	pthread_cond_signal(&p->wake);
+	pthread_mutex_unlock(&p->lock);
+	pthread_join(p->keeper, NULL);
+	while (p->n_idle > 0)
+		broker_conn_close(p->idle[--p->n_idle].conn, true);
+	pthread_mutex_destroy(&p->lock);
+	pthread_cond_destroy(&p->freed);
+	pthread_cond_destroy(&p->wake);
+	free_pool(p);
 }

@@ -1,13 +1,13 @@
-/* The pool of broker connections, its breaker, and the thread that keeps both. */
+/* The pool of broker connections, and the thread that keeps them and the breaker. */
 
 #include "broker_pool.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
+#include "broker_breaker.h"
 #include "broker_declared.h"
 #include "clock.h"
 #include "log.h"
@@ -15,8 +15,6 @@
 #define TICK_MS 500
 #define IDLE_MAX_MS 60000
 #define IDLE_KEPT 2
-#define BACKOFF_MIN_MS 250
-#define BACKOFF_MAX_MS 15000
 #define REFUSAL_AGAIN_MS 60000
 /* A connection used just now is taken to be alive. */
 #define FRESH_MS 250
@@ -40,9 +38,7 @@ struct broker_pool {
 	size_t n_idle;
 	size_t n_open; /* idle, leased, and being opened */
 	size_t addr; /* that answered last */
-	enum broker_state state;
-	int64_t retry_ms; /* when the keeper tries again, while DOWN */
-	int64_t backoff_ms;
+	struct broker_breaker breaker;
 	unsigned round;
 	bool stopping;
 	struct broker_declared declared;
@@ -61,15 +57,10 @@ wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t at_ms)
 	(void)pthread_cond_timedwait(cond, lock, &ts);
 }
 
-/* Somewhere in the upper half of ms, so that processes do not come together. */
-static int64_t
-jitter(int64_t ms)
+static const struct amqp_addr *
+address(const struct broker_pool *p)
 {
-	uint16_t r;
-
-	if (getrandom(&r, sizeof(r), GRND_NONBLOCK) != sizeof(r))
-		r = (uint16_t)clock_mono_ms();
-	return ms / 2 + ms / 2 * r / UINT16_MAX;
+	return &p->uri.addrs[p->addr];
 }
 
 /* With the lock held: no request tries until the keeper has reached the broker.
@@ -77,16 +68,7 @@ jitter(int64_t ms)
 static void
 go_down(struct broker_pool *p, const char *why, bool at_once)
 {
-	if (p->state != BROKER_DOWN) {
-		log_error("broker %s:%d: %s; jobs are kept and published when "
-			  "it is back",
-		    p->uri.addrs[p->addr].host, p->uri.addrs[p->addr].port,
-		    why);
-		p->backoff_ms = BACKOFF_MIN_MS;
-		p->retry_ms =
-		    clock_mono_ms() + (at_once ? 0 : jitter(BACKOFF_MIN_MS));
-	}
-	p->state = BROKER_DOWN;
+	broker_breaker_down(&p->breaker, address(p), why, at_once);
 	pthread_cond_broadcast(&p->freed);
 	pthread_cond_signal(&p->wake);
 }
@@ -94,23 +76,14 @@ go_down(struct broker_pool *p, const char *why, bool at_once)
 static void
 go_blocked(struct broker_pool *p)
 {
-	if (p->state != BROKER_BLOCKED)
-		log_warn(
-		    "broker %s:%d: blocked, it has no memory or disk left; "
-		    "jobs are kept and published afterwards",
-		    p->uri.addrs[p->addr].host, p->uri.addrs[p->addr].port);
-	p->state = BROKER_BLOCKED;
+	broker_breaker_blocked(&p->breaker, address(p));
 	pthread_cond_broadcast(&p->freed);
 }
 
 static void
 go_up(struct broker_pool *p)
 {
-	if (p->state == BROKER_DOWN || p->state == BROKER_BLOCKED)
-		log_info("broker %s:%d: answers again",
-		    p->uri.addrs[p->addr].host, p->uri.addrs[p->addr].port);
-	p->state = BROKER_UP;
-	p->backoff_ms = BACKOFF_MIN_MS;
+	broker_breaker_up(&p->breaker, address(p));
 }
 
 /* With the lock held.  The broker may have lost its queues with the connection.
@@ -148,7 +121,7 @@ open_conn(struct broker_pool *p, size_t addr, int64_t deadline)
 		go_down(p, why, false);
 	} else {
 		p->addr = addr;
-		if (p->state != BROKER_BLOCKED)
+		if (p->breaker.state != BROKER_BLOCKED)
 			go_up(p);
 	}
 	pthread_mutex_unlock(&p->lock);
@@ -177,27 +150,19 @@ take_idle(struct broker_pool *p)
 	return NULL;
 }
 
-static bool
-usable(const struct broker_pool *p)
-{
-	return p->state == BROKER_UP || p->state == BROKER_UNKNOWN;
-}
-
-/* A connection for the caller alone, or NULL: down, blocked, or all are in use
- * until wait_ms of the monotonic clock. */
 struct broker_conn *
-broker_pool_lease(struct broker_pool *p, int64_t wait_ms, int64_t deadline)
+broker_pool_lease(struct broker_pool *p, int64_t wait_ms, int64_t deadline_ms)
 {
 	struct broker_conn *c = NULL;
 	size_t addr;
 
 	pthread_mutex_lock(&p->lock);
-	while (usable(p) && (c = take_idle(p)) == NULL) {
+	while (broker_breaker_lets(&p->breaker) && (c = take_idle(p)) == NULL) {
 		if (p->n_open < p->o.connections) {
 			p->n_open++;
 			addr = p->addr;
 			pthread_mutex_unlock(&p->lock);
-			return open_conn(p, addr, deadline);
+			return open_conn(p, addr, deadline_ms);
 		}
 		if (clock_mono_ms() >= wait_ms)
 			break;
@@ -242,7 +207,7 @@ settle(struct broker_pool *p, struct broker_conn *c, const char *queue,
 	switch (sent) {
 	case SENT_CONFIRMED:
 		/* An older message's, if the broker is blocked since. */
-		if (p->state != BROKER_BLOCKED)
+		if (p->breaker.state != BROKER_BLOCKED)
 			go_up(p);
 		give_back(p, c);
 		break;
@@ -271,7 +236,7 @@ settle(struct broker_pool *p, struct broker_conn *c, const char *queue,
 
 enum sent
 broker_pool_publish(struct broker_pool *p, struct broker_conn *c,
-    struct outgoing *out, size_t n, int64_t deadline)
+    struct outgoing *out, size_t n, int64_t deadline_ms)
 {
 	const char *queue = n > 0 ? out[0].msg->queue : "";
 	bool declared, before;
@@ -280,7 +245,7 @@ broker_pool_publish(struct broker_pool *p, struct broker_conn *c,
 	pthread_mutex_lock(&p->lock);
 	declared = before = broker_declared_has(&p->declared, queue);
 	pthread_mutex_unlock(&p->lock);
-	sent = broker_conn_publish(c, out, n, &declared, deadline);
+	sent = broker_conn_publish(c, out, n, &declared, deadline_ms);
 	if (declared && !before) {
 		pthread_mutex_lock(&p->lock);
 		broker_declared_add(&p->declared, queue);
@@ -296,7 +261,7 @@ broker_pool_state(struct broker_pool *p)
 	enum broker_state s;
 
 	pthread_mutex_lock(&p->lock);
-	s = p->state;
+	s = p->breaker.state;
 	pthread_mutex_unlock(&p->lock);
 	return s;
 }
@@ -347,10 +312,7 @@ reconnect(struct broker_pool *p)
 		give_back(p, c);
 		return;
 	}
-	p->backoff_ms *= 2;
-	if (p->backoff_ms > BACKOFF_MAX_MS)
-		p->backoff_ms = BACKOFF_MAX_MS;
-	p->retry_ms = clock_mono_ms() + jitter(p->backoff_ms);
+	broker_breaker_back_off(&p->breaker);
 }
 
 /* With the lock held: the coldest idle connection that this round has not seen.
@@ -419,7 +381,7 @@ look_around(struct broker_pool *p)
 		go_down(p, why, true);
 	else if (blocked)
 		go_blocked(p);
-	else if (p->state == BROKER_BLOCKED)
+	else if (p->breaker.state == BROKER_BLOCKED)
 		go_up(p);
 }
 
@@ -436,11 +398,13 @@ keep(void *arg)
 			look_around(p);
 			next = now + TICK_MS;
 		}
-		if (p->state == BROKER_DOWN && now >= p->retry_ms)
+		if (p->breaker.state == BROKER_DOWN &&
+		    now >= p->breaker.retry_ms)
 			reconnect(p);
 		now = next;
-		if (p->state == BROKER_DOWN && p->retry_ms < now)
-			now = p->retry_ms;
+		if (p->breaker.state == BROKER_DOWN &&
+		    p->breaker.retry_ms < now)
+			now = p->breaker.retry_ms;
 		if (!p->stopping)
 			wait_until(&p->wake, &p->lock, now);
 	}
@@ -484,7 +448,7 @@ broker_pool_open(struct broker_pool **out, const struct broker_options *o)
 		free_pool(p);
 		return ERR_NOMEM;
 	}
-	p->backoff_ms = BACKOFF_MIN_MS;
+	broker_breaker_init(&p->breaker);
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -502,8 +466,6 @@ broker_pool_open(struct broker_pool **out, const struct broker_options *o)
 void
 broker_pool_close(struct broker_pool *p)
 {
-	if (p == NULL)
-		return;
 	pthread_mutex_lock(&p->lock);
 	p->stopping = true;
 	pthread_cond_signal(&p->wake);

@@ -12,6 +12,7 @@
 #include "routes.h"
 #include "seclog.h"
 #include "token.h"
+#include "utf8.h"
 
 /*
  * Without a key there are no tokens.  Clients take this status for "no log-in here" and go
@@ -88,7 +89,7 @@ read_basic(struct req *r, const char *text, struct login *l)
 		return false;
 	p[len] = '\0';
 	colon = memchr(p, ':', len);
-	if (colon == NULL || !js_utf8_ok((char *)p, len) ||
+	if (colon == NULL || !utf8_ok((char *)p, len) ||
 	    memchr(p, '\0', (size_t)(colon - (char *)p)) != NULL)
 		return false;
 	*colon = '\0';

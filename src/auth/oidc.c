@@ -7,6 +7,7 @@
 
 #include "client.h"
 #include "device.h"
+#include "js_escape.h"
 #include "log.h"
 #include "routes.h"
 #include "seclog.h"

@@ -5,6 +5,7 @@
 
 #include "job.h"
 #include "job_fields.h"
+#include "js_escape.h"
 #include "routes.h"
 
 #define KEY_LEN_MAX 255

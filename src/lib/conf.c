@@ -12,8 +12,8 @@
 
 #include "arena.h"
 #include "conf_value.h"
-#include "js.h"
 #include "log.h"
+#include "utf8.h"
 
 #define FILE_MAX ((size_t)1 << 20)
 
@@ -128,7 +128,7 @@ set_string(struct conf *c, enum conf_id id, const char *text, size_t len,
 	const struct conf_key *k = &keys[id];
 	char why[128];
 
-	if (strlen(text) != len || !js_utf8_ok(text, len))
+	if (strlen(text) != len || !utf8_ok(text, len))
 		return fault(f, at, "is not text in UTF-8 without NUL",
 		    "write plain text");
 	if (k->type == CONF_WORDS)
@@ -305,11 +305,11 @@ check_text(const char *file, const char *text, size_t len, struct conf_fault *f)
 	const char *p, *end = text + len;
 	size_t n;
 
-	if (memchr(text, '\0', len) == NULL && js_utf8_ok(text, len))
+	if (memchr(text, '\0', len) == NULL && utf8_ok(text, len))
 		return ERR_OK;
 	for (p = text; p < end && *p != '\0'; p += n) {
 		for (n = 1; n < 5 && n <= (size_t)(end - p); n++)
-			if (js_utf8_ok(p, n))
+			if (utf8_ok(p, n))
 				break;
 		if (n == 5 || n > (size_t)(end - p))
 			break;

@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "gate.h"
+#include "js_escape.h"
 #include "log.h"
 
 #define READ_CHUNK ((size_t)16384)

@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "log.h"
 #include "route.h"
+#include "utf8.h"
 
 /* What a pipe takes whole (PIPE_BUF). */
 #define LINE_BYTES 4096
@@ -104,7 +105,7 @@ char_len(const char *s)
 	size_t n;
 
 	for (n = 1; n <= 4; n++)
-		if (js_utf8_ok(s, n))
+		if (utf8_ok(s, n))
 			return n;
 	return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "b64url.h"
 #include "js.h"
+#include "js_escape.h"
 
 #define MAC_LEN crypto_auth_hmacsha256_BYTES
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "js.h"
+#include "utf8.h"
 
 static int
 hex_value(char c)
@@ -61,7 +61,7 @@ decode(struct arena *a, const char *s, size_t len, bool plus, const char **out)
 		i += 2;
 	}
 	p[n] = '\0';
-	if (has_control(p, n) || !js_utf8_ok(p, n))
+	if (has_control(p, n) || !utf8_ok(p, n))
 		return ERR_INVALID;
 	*out = p;
 	return ERR_OK;
@@ -292,7 +292,7 @@ uri_cookie(struct arena *a, const char *header, const char *name)
 		if (found)
 			return value != NULL &&
 				       !has_control(value, strlen(value)) &&
-				       js_utf8_ok(value, strlen(value))
+				       utf8_ok(value, strlen(value))
 				   ? value
 				   : NULL;
 		header += strcspn(header, ";");

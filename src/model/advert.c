@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "js_escape.h"
 #include "queue.h"
 
 #define BATCH 500

@@ -4,6 +4,7 @@
 
 #include "agent.h"
 #include "clock.h"
+#include "js_escape.h"
 
 enum { SQL_ONE, SQL_AFTER, SQL_ON_QUEUE, SQL_OWNERS };
 

@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "column.h"
 #include "journal.h"
+#include "js_escape.h"
 #include "queue.h"
 
 enum {

@@ -2,7 +2,7 @@
 
 #include "column.h"
 
-#include "js.h"
+#include "js_escape.h"
 
 const char *
 column_text(

@@ -9,7 +9,7 @@
 #include "column.h"
 #include "job.h"
 #include "journal.h"
-#include "js.h"
+#include "js_escape.h"
 #include "queue.h"
 #include "wait.h"
 

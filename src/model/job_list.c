@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "clock.h"
-#include "js.h"
+#include "js_escape.h"
 
 #define PAGE 500
 /* After so many look-ups the store is let go. */

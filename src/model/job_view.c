@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "job_fields.h"
 #include "js.h"
+#include "js_escape.h"
 #include "secret.h"
 
 static void

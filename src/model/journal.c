@@ -7,7 +7,7 @@
 #include "cause.h"
 #include "clock.h"
 #include "column.h"
-#include "js.h"
+#include "js_escape.h"
 
 #define SWEEP_MAX 500
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "clock.h"
-#include "js.h"
+#include "utf8.h"
 
 /* So many at a time, with a thousand waits each. */
 #define BATCH 16
@@ -55,7 +55,7 @@ name_fault(const char *s, size_t len)
 	for (i = 0; i < len; i++)
 		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
 			return "Must not contain control characters.";
-	if (!js_utf8_ok(s, len))
+	if (!utf8_ok(s, len))
 		return "Must be valid UTF-8.";
 	return NULL;
 }

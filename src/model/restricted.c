@@ -6,7 +6,7 @@
 
 #include "clock.h"
 #include "journal.h"
-#include "js.h"
+#include "js_escape.h"
 #include "queue.h"
 
 #define OWNED_BYTES_MAX 4096

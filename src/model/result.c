@@ -10,6 +10,7 @@
 #include "handout.h"
 #include "job.h"
 #include "journal.h"
+#include "js_escape.h"
 #include "phase.h"
 
 /* A file of more bytes is not read, but left to the web server. */

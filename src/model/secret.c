@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "field.h"
+#include "js_escape.h"
 #include "log.h"
 #include "seal.h"
 

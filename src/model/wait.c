@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "js.h"
+#include "js_escape.h"
 
 #define KEPT 1000
 /* A page reads so many samples for each of so many queues. */

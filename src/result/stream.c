@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "js_escape.h"
+
 #define PIECE ((size_t)32768)
 #define ROOM ((size_t)262144)
 

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "js.h"
 #include "log.h"
+#include "utf8.h"
 
 #define NEED(what)                                                             \
 	do {                                                                   \
@@ -54,7 +54,7 @@ check_key(const struct conf *c, enum conf_id id)
 	case CONF_STR:
 		len = (int64_t)strlen(conf_str(c, id));
 		NEED(len >= k->min && len <= k->max);
-		NEED(js_utf8_ok(conf_str(c, id), (size_t)len));
+		NEED(utf8_ok(conf_str(c, id), (size_t)len));
 		break;
 	case CONF_CHOICE:
 		NEED(conf_has_word(c, id, conf_str(c, id)) &&

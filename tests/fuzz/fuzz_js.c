@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "js_escape.h"
+#include "utf8.h"
+
 #define NEED(what)                                                             \
 	do {                                                                   \
 		if (!(what))                                                   \
@@ -74,7 +77,7 @@ check_member(struct js_doc *doc, size_t i, const char *from, const char *end)
 	check_span(m->raw_key, from, end);
 	check_span(m->value, m->raw_key.p + m->raw_key.len, end);
 	NEED(strlen(m->key) == m->key_len);
-	NEED(js_utf8_ok(m->key, m->key_len));
+	NEED(utf8_ok(m->key, m->key_len));
 	NEED(js_scan(&value, doc->arena, m->raw_key.p, m->raw_key.len,
 		 &fault) == ERR_OK);
 	NEED(strcmp(json_object_get_string(js_tree(&value)), m->key) == 0);
@@ -108,7 +111,7 @@ check_doc(struct js_doc *doc, const char *text, size_t size)
 	size_t i;
 
 	check_span(doc->text, text, end);
-	NEED(js_utf8_ok(text, size));
+	NEED(utf8_ok(text, size));
 	NEED((js_tree(doc) == NULL) == (doc->kind == JS_NULL));
 	check_type(js_tree(doc), doc->kind);
 	NEED(doc->n_members == 0 || doc->kind == JS_OBJECT);
@@ -151,7 +154,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_doc(&doc, text, size);
 	else
 		check_fault(&fault, text, size);
-	if (js_utf8_ok(text, size))
+	if (utf8_ok(text, size))
 		check_string(a, text, size);
 	arena_free(a);
 	free(text);

@@ -12,6 +12,8 @@
 
 #include "field.h"
 #include "joblog.h"
+#include "js_escape.h"
+#include "utf8.h"
 
 #define NEED(what)                                                             \
 	do {                                                                   \
@@ -85,7 +87,7 @@ check_fragment(struct arena *a, struct js_doc *doc)
 		return;
 	}
 	NEED(!faults_any(&f) && g.phase < PHASE__MAX);
-	NEED(js_utf8_ok(g.text, g.len));
+	NEED(utf8_ok(g.text, g.len));
 }
 
 int

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "js.h"
+#include "utf8.h"
 
 #define NEED(what)                                                             \
 	do {                                                                   \
@@ -25,7 +25,7 @@ check_text(const char *s)
 {
 	const char *p;
 
-	NEED(js_utf8_ok(s, strlen(s)));
+	NEED(utf8_ok(s, strlen(s)));
 	for (p = s; *p != '\0'; p++)
 		NEED((unsigned char)*p >= 0x20 && *p != 0x7f);
 }
@@ -110,7 +110,7 @@ check_cookie(struct arena *a, const char *text)
 	header = arena_printf(a, "b=1; agent=%s; c=2", quoted);
 	NEED(header != NULL);
 	value = uri_cookie(a, header, "agent");
-	if (is_clean(text) && js_utf8_ok(text, strlen(text)))
+	if (is_clean(text) && utf8_ok(text, strlen(text)))
 		NEED(value != NULL && strcmp(value, text) == 0);
 	else
 		NEED(value == NULL);

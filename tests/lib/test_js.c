@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "js.h"
+#include "js_escape.h"
+#include "utf8.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -226,7 +228,7 @@ Test(js, refuses_utf8_that_no_two_readers_see_alike)
 	size_t i;
 
 	for (i = 0; i < COUNT(bad); i++) {
-		cr_expect_not(js_utf8_ok(bad[i], strlen(bad[i])), "%zu", i);
+		cr_expect_not(utf8_ok(bad[i], strlen(bad[i])), "%zu", i);
 		expect_fault(arena_printf(arena, "[\"a%s\"]", bad[i]), 3,
 		    "invalid UTF-8");
 		expect_fault(arena_printf(arena, "{\"%s\":1}", bad[i]), 2,
@@ -240,9 +242,9 @@ Test(js, takes_every_code_point_of_utf8)
 	    "\x01\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf"
 	    "\xee\x80\x80\xef\xbf\xbf\xf0\x90\x80\x80\xf4\x8f\xbf\xbf";
 
-	cr_expect(js_utf8_ok(text, sizeof(text)), "with the NUL");
-	cr_expect(js_utf8_ok("", 0));
-	cr_expect_not(js_utf8_ok(text, sizeof(text) - 2), "cut short");
+	cr_expect(utf8_ok(text, sizeof(text)), "with the NUL");
+	cr_expect(utf8_ok("", 0));
+	cr_expect_not(utf8_ok(text, sizeof(text) - 2), "cut short");
 }
 
 Test(js, refuses_half_of_a_surrogate_pair)

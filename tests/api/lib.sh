@@ -22,6 +22,9 @@ skipped=0
 for key in $(env | sed -n 's/^\(TESTFLINGER_[A-Z_]*\)=.*/\1/p'); do
 	unset "$key"
 done
+# All is on loopback.
+unset http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY \
+	all_proxy ALL_PROXY
 
 say() {
 	printf '%s: %s\n' "$suite" "$*"
@@ -64,6 +67,18 @@ like() {
 got:    $3"
 		;;
 	esac
+}
+
+# told FILE [PREFIX]: lines "ok: CASE" and "not ok: CASE" that a program wrote, as cases,
+# with PREFIX before each; all else is shown.
+told() {
+	while IFS= read -r told_line; do
+		case $told_line in
+		'ok: '*) ok "${2-}${told_line#ok: }" ;;
+		'not ok: '*) not_ok "${2-}${told_line#not ok: }" ;;
+		*) printf '    %s\n' "$told_line" ;;
+		esac
+	done <"$1"
 }
 
 # within SECONDS COMMAND...: repeat it until it succeeds.

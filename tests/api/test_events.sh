@@ -4,8 +4,6 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-unset http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY \
-	all_proxy ALL_PROXY
 requests="$scratch/requests"
 : >"$requests"
 mkfifo "$scratch/stop"

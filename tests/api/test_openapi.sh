@@ -5,8 +5,6 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-unset http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY \
-	all_proxy ALL_PROXY
 key=$(od -An -tx1 -N32 /dev/urandom | tr -d ' \n')
 master=$(head -c 32 /dev/urandom | base64)
 mkfifo "$scratch/in"
@@ -55,17 +53,6 @@ if ! printf '%s\n' "$boss" | "$BUILD/testflingerctl" \
 	not_ok "the account boss is made" "$(cat "$scratch/ctl")"
 	finish
 fi
-
-# told FILE: what a program said, as cases.
-told() {
-	while IFS= read -r line; do
-		case $line in
-		'ok: '*) ok "${line#ok: }" ;;
-		'not ok: '*) not_ok "${line#not ok: }" ;;
-		*) printf '    %s\n' "$line" ;;
-		esac
-	done <"$1"
-}
 
 python3 "$top/tests/api/matrix.py" "$key" \
 	"main=$main=contributor agent" "contributor=$contributor=contributor" \

@@ -49,13 +49,7 @@ run_once() {
 			"$data" "$3" "$1" "$scratch/served" >>"$scratch/told" 2>&1
 		ended=$?
 	fi
-	while IFS= read -r line; do
-		case $line in
-		'ok: '*) ok "run $1: ${line#ok: }" ;;
-		'not ok: '*) not_ok "run $1: ${line#not ok: }" ;;
-		*) printf '    %s\n' "$line" ;;
-		esac
-	done <"$scratch/told"
+	told "$scratch/told" "run $1: "
 	equal "run $1: the whole of it runs" 0 "$ended"
 	rm -rf "$scratch/cut$1"
 }

@@ -13,13 +13,7 @@ for mode in ${STORM_MODES:-kill hangup lossy shared}; do
 	python3 "$top/tests/api/storm.py" "$mode" "$url" "$scratch/$mode" \
 		"${STORM_JOBS:-$jobs}" >"$scratch/told" 2>&1
 	ended=$?
-	while IFS= read -r line; do
-		case $line in
-		'ok: '*) ok "$mode: ${line#ok: }" ;;
-		'not ok: '*) not_ok "$mode: ${line#not ok: }" ;;
-		*) printf '    %s\n' "$line" ;;
-		esac
-	done <"$scratch/told"
+	told "$scratch/told" "$mode: "
 	equal "$mode: the whole of it runs" 0 "$ended"
 	stop "$mode"
 done

@@ -3,6 +3,17 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # scratch and top are set by lib.sh
 
+# need TOOL...: the suite ends here unless all of them are installed.
+need() {
+	for need_tool in "$@"; do
+		command -v "$need_tool" >/dev/null || {
+			not_ok "$need_tool is installed" \
+				"apt-get install amqp-tools python3-kombu rabbitmq-server"
+			finish
+		}
+	done
+}
+
 # The address the instance $1 uses.
 amqp_url_of() {
 	find "$scratch/$1" -name testflinger.conf -exec \

@@ -153,6 +153,18 @@ get() {
 		--write-out '%{http_code}' "$url$1"
 }
 
+# as AGENT PATH [JSON]: a get, or a post, with the agent's cookie; likewise.
+as() {
+	as_agent=$1
+	as_path=$2
+	[ $# -lt 3 ] || set -- "$@" --header 'Content-Type: application/json' \
+		--data "$3"
+	shift "$(($# < 3 ? 2 : 3))"
+	curl --silent --max-time 20 --output "$scratch/answer" \
+		--write-out '%{http_code}' --cookie "agent_name=$as_agent" \
+		"$@" "$url$as_path"
+}
+
 answer() {
 	cat "$scratch/answer"
 }
@@ -160,6 +172,23 @@ answer() {
 # The job_id in the JSON on standard input.
 id_in() {
 	sed -n 's/.*"job_id": *"\([0-9a-f-]\{36\}\)".*/\1/p'
+}
+
+# The state of a job.
+state() {
+	get "/v1/result/$1" >/dev/null
+	answer | sed -n 's/.*"job_state":"\([a-z]*\)".*/\1/p'
+}
+
+# shellcheck disable=SC2317 # called by within
+is_state() {
+	[ "$(state "$1")" = "$2" ]
+}
+
+# The kinds of events of a job, in order.
+kinds() {
+	get "/v1/events?subject=$1" >/dev/null
+	answer | grep -o '"kind":"[a-z_.]*"' | cut -d '"' -f 4 | tr '\n' ' '
 }
 
 # Take all jobs of a queue; their ids, one a line.

@@ -199,13 +199,7 @@ test_agent() {
 	fi
 }
 
-for tool in amqp-consume amqp-declare-queue /usr/sbin/rabbitmq-server; do
-	command -v "$tool" >/dev/null || {
-		not_ok "$tool is installed" \
-			"apt-get install amqp-tools python3-kombu rabbitmq-server"
-		finish
-	}
-done
+need amqp-consume amqp-declare-queue /usr/sbin/rabbitmq-server
 broker=
 # The broker that broker_again has started is ours to end.
 trap '[ -z "$broker" ] || kill -KILL "$broker" 2>/dev/null; cleanup' EXIT

@@ -7,13 +7,7 @@
 # shellcheck source-path=SCRIPTDIR source=broker.sh
 . "$top/tests/api/broker.sh"
 
-for tool in amqp-consume /usr/sbin/rabbitmq-server; do
-	command -v "$tool" >/dev/null || {
-		not_ok "$tool is installed" \
-			"apt-get install amqp-tools python3-kombu rabbitmq-server"
-		finish
-	}
-done
+need amqp-consume /usr/sbin/rabbitmq-server
 start main --rabbitmq
 main=$url
 amqp=$(amqp_url_of main)

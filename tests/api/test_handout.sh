@@ -20,29 +20,6 @@ poll() {
 	printf '%s %s\n' "$poll_status" "$(answer | id_in)"
 }
 
-# as AGENT PATH JSON: a post with the agent's cookie; prints the status.
-as() {
-	curl --silent --max-time 20 --output "$scratch/answer" \
-		--write-out '%{http_code}' --cookie "agent_name=$1" \
-		--header 'Content-Type: application/json' --data "$3" "$url$2"
-}
-
-state() {
-	get "/v1/result/$1" >/dev/null
-	answer | sed -n 's/.*"job_state":"\([a-z]*\)".*/\1/p'
-}
-
-# shellcheck disable=SC2317 # called by within
-is_state() {
-	[ "$(state "$1")" = "$2" ]
-}
-
-# The kinds of events of a job, in order.
-kinds() {
-	get "/v1/events?subject=$1" >/dev/null
-	answer | grep -o '"kind":"[a-z_.]*"' | cut -d '"' -f 4 | tr '\n' ' '
-}
-
 given two
 first=$id
 given two

@@ -6,18 +6,6 @@
 
 start main --set AGENT_LOST_TIMEOUT=3 --set AGENT_LOST_TIMEOUT_QUIET=600
 
-# as AGENT PATH [JSON]: a request with the agent's cookie; prints the status.
-as() {
-	agent=$1
-	path=$2
-	[ $# -lt 3 ] || set -- "$@" --header 'Content-Type: application/json' \
-		--data "$3"
-	shift "$(($# < 3 ? 2 : 3))"
-	curl --silent --max-time 20 --output "$scratch/answer" \
-		--write-out '%{http_code}' --cookie "agent_name=$agent" \
-		"$@" "$url$path"
-}
-
 # begun QUEUE AGENT PHASE [FIELDS]: a job that the agent is at; its id in id.
 begun() {
 	equal "a job for $1 is accepted" 200 \
@@ -32,22 +20,6 @@ at() {
 	equal "the one meant" "$4" "$(answer | id_in)"
 	equal "and is in $3" 200 \
 		"$(as "$2" "/v1/result/$4" "{\"job_state\":\"$3\"}")"
-}
-
-state() {
-	get "/v1/result/$1" >/dev/null
-	answer | sed -n 's/.*"job_state":"\([a-z]*\)".*/\1/p'
-}
-
-# shellcheck disable=SC2317 # called by within
-is_state() {
-	[ "$(state "$1")" = "$2" ]
-}
-
-# The kinds of events of a job, in order.
-kinds() {
-	get "/v1/events?subject=$1" >/dev/null
-	answer | grep -o '"kind":"[a-z_.]*"' | cut -d '"' -f 4 | tr '\n' ' '
 }
 
 # has_event ID KIND

@@ -12,8 +12,6 @@
 #include "fake_broker.h"
 #include "log.h"
 
-/* For what is to succeed; longer than any test takes. */
-#define PATIENT_MS 20000
 /* For what is not answered in time. */
 #define HASTY_MS 400
 /* Far less than PATIENT_MS, and enough for a busy machine: "at once". */

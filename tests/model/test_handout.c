@@ -38,12 +38,7 @@ TestSuite(handout, .init = setup, .fini = teardown);
 static struct id
 given(const char *queue)
 {
-	struct id id;
-	char body[64];
-
-	(void)snprintf(body, sizeof(body), "{\"job_queue\":\"%s\"}", queue);
-	cr_assert_eq(fixture_submit(&f, body, &id), JOB_OK);
-	return id;
+	return fixture_given(&f, queue);
 }
 
 static enum err

@@ -1,7 +1,6 @@
 /* A broker that has lost messages gets those of waiting jobs again. */
 
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
@@ -11,9 +10,6 @@
 #include "log.h"
 #include "outbox.h"
 #include "trim.h"
-
-/* For what is to succeed; longer than any test takes. */
-#define PATIENT_MS 20000
 
 static struct fixture f;
 static struct fake_broker *fake;
@@ -41,13 +37,7 @@ TestSuite(heal, .init = setup, .fini = teardown, .timeout = 120);
 static void
 given_server(const char *more)
 {
-	char text[512];
-
-	(void)snprintf(text, sizeof(text),
-	    "AMQP_URI = 'amqp://127.0.0.1:%d'\n"
-	    "AMQP_CONNECT_TIMEOUT_MS = %d\nAMQP_CONFIRM_TIMEOUT_MS = %d\n%s",
-	    fake_broker_port(fake), PATIENT_MS, PATIENT_MS, more);
-	fixture_open(&f, text);
+	fixture_open_broker(&f, fake, PATIENT_MS, more);
 	cr_assert_eq(broker_tap_open(&tap, f.svc.broker), ERR_OK);
 }
 
@@ -62,11 +52,8 @@ unpublished(void)
 static struct id
 given(const char *queue)
 {
-	struct id id;
-	char body[64];
+	struct id id = fixture_given(&f, queue);
 
-	(void)snprintf(body, sizeof(body), "{\"job_queue\":\"%s\"}", queue);
-	cr_assert_eq(fixture_submit(&f, body, &id), JOB_OK);
 	cr_assert_eq(unpublished(), 0);
 	return id;
 }

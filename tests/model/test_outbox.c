@@ -19,8 +19,6 @@
 
 #define BATCH 64
 #define AGAIN_MS 2000
-/* For what is to succeed; longer than any test takes. */
-#define PATIENT_MS 20000
 /* For what is not answered in time. */
 #define HASTY_MS 400
 
@@ -49,14 +47,7 @@ TestSuite(outbox, .init = setup, .fini = teardown, .timeout = 120);
 static void
 given_server(int confirm_ms)
 {
-	char text[512];
-
-	(void)snprintf(text, sizeof(text),
-	    "AMQP_URI = 'amqp://127.0.0.1:%d'\n"
-	    "AMQP_CONNECT_TIMEOUT_MS = %d\nAMQP_CONFIRM_TIMEOUT_MS = %d\n"
-	    "STORE_WAIT_MS = %d\n",
-	    fake_broker_port(fake), PATIENT_MS, confirm_ms, PATIENT_MS);
-	fixture_open(&f, text);
+	fixture_open_broker(&f, fake, confirm_ms, "");
 }
 
 static void

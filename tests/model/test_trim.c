@@ -1,7 +1,6 @@
 /* Messages of jobs that do not wait any more, taken off the queues of a broker. */
 
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
@@ -12,8 +11,6 @@
 #include "result.h"
 #include "trim.h"
 
-/* For what is to succeed; longer than any test takes. */
-#define PATIENT_MS 20000
 #define MINUTE INT64_C(60000)
 
 static struct fixture f;
@@ -42,13 +39,7 @@ TestSuite(trim, .init = setup, .fini = teardown, .timeout = 120);
 static void
 given_server(const char *more)
 {
-	char text[512];
-
-	(void)snprintf(text, sizeof(text),
-	    "AMQP_URI = 'amqp://127.0.0.1:%d'\n"
-	    "AMQP_CONNECT_TIMEOUT_MS = %d\nAMQP_CONFIRM_TIMEOUT_MS = %d\n%s",
-	    fake_broker_port(fake), PATIENT_MS, PATIENT_MS, more);
-	fixture_open(&f, text);
+	fixture_open_broker(&f, fake, PATIENT_MS, more);
 	cr_assert_eq(trim_open(&trim, &f.svc), ERR_OK);
 }
 
@@ -62,12 +53,7 @@ later(int64_t ms)
 static struct id
 given(const char *queue)
 {
-	struct id id;
-	char body[64];
-
-	(void)snprintf(body, sizeof(body), "{\"job_queue\":\"%s\"}", queue);
-	cr_assert_eq(fixture_submit(&f, body, &id), JOB_OK);
-	return id;
+	return fixture_given(&f, queue);
 }
 
 /* Until there is nothing more to do, and all of it is in the store. */

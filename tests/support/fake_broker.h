@@ -155,6 +155,9 @@ struct fake_msg {
  * long as b. */
 const struct fake_msg *fake_broker_message(struct fake_broker *b, unsigned i);
 
+/* A time-out for what is to succeed; longer than any test takes. */
+#define PATIENT_MS 20000
+
 /* Wait until cond holds; the case fails if that takes very long. */
 #define eventually(cond)                                                       \
 	do {                                                                   \

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fake_broker.h"
 #include "job_fields.h"
 #include "schema.h"
 
@@ -56,6 +57,20 @@ fixture_open(struct fixture *f, const char *more)
 }
 
 void
+fixture_open_broker(struct fixture *f, const struct fake_broker *fake,
+    int confirm_ms, const char *more)
+{
+	char text[512];
+
+	(void)snprintf(text, sizeof(text),
+	    "AMQP_URI = 'amqp://127.0.0.1:%d'\n"
+	    "AMQP_CONNECT_TIMEOUT_MS = %d\nAMQP_CONFIRM_TIMEOUT_MS = %d\n"
+	    "STORE_WAIT_MS = %d\n%s",
+	    fake_broker_port(fake), PATIENT_MS, confirm_ms, PATIENT_MS, more);
+	fixture_open(f, text);
+}
+
+void
 fixture_close(struct fixture *f)
 {
 	arena_free(f->arena);
@@ -83,6 +98,17 @@ fixture_submit(struct fixture *f, const char *body, struct id *id)
 	v = job_submit(&f->svc, f->arena, &job, &anonymous, "", &more);
 	*id = job.id;
 	return v;
+}
+
+struct id
+fixture_given(struct fixture *f, const char *queue)
+{
+	struct id id;
+	char body[64];
+
+	(void)snprintf(body, sizeof(body), "{\"job_queue\":\"%s\"}", queue);
+	cr_assert_eq(fixture_submit(f, body, &id), JOB_OK);
+	return id;
 }
 
 struct job

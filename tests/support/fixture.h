@@ -6,6 +6,8 @@
 
 /* An empty server in a directory of its own, without sockets. */
 
+struct fake_broker;
+
 struct fixture {
 	char dir[64];
 	struct conf *conf;
@@ -16,6 +18,11 @@ struct fixture {
 
 /* Open all services.  more: further lines of configuration, or "". */
 void fixture_open(struct fixture *f, const char *more);
+
+/* Likewise, with fake for the broker; every time-out is PATIENT_MS but that for confirms. */
+void fixture_open_broker(struct fixture *f, const struct fake_broker *fake,
+    int confirm_ms, const char *more);
+
 void fixture_close(struct fixture *f);
 
 /* A directory for one test, empty; removed by fixture_rmdir(). */
@@ -25,6 +32,9 @@ void fixture_rmdir(const char *dir);
 /* Submit body as an anonymous caller would; the verdict.  *id: its id. */
 enum job_verdict fixture_submit(
     struct fixture *f, const char *body, struct id *id);
+
+/* A job for queue that was accepted so; its id. */
+struct id fixture_given(struct fixture *f, const char *queue);
 
 /* The job under id, which must exist. */
 struct job fixture_job(struct fixture *f, const struct id *id);

@@ -194,8 +194,8 @@ route_refuse(struct req *r, int status, const char *fmt, ...)
 }
 
 /* What a proxy adds (RFC 9110, 7.6.3; RFC 7239; and the custom of many). */
-static const char *const proxied[] = {"HTTP_VIA", "HTTP_FORWARDED",
-    "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP"};
+static const char *const proxied[] = {
+    "HTTP_VIA", "HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP"};
 
 /*
  * NULL where requests share a connection before they are answered, as in HTTP/2, or it is

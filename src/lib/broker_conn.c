@@ -24,12 +24,12 @@ struct broker_conn {
 	int64_t used_ms;
 	bool blocked;
 	bool channel_closed;
-	char why[BROKER_CONN_WHY];
+	char why[BROKER_WHY];
 };
 
 struct broker_conn *
 broker_conn_open(const struct amqp_addr *addr, const struct broker_options *o,
-    int timeout_ms, char why[BROKER_CONN_WHY])
+    int timeout_ms, char why[BROKER_WHY])
 {
 	int64_t deadline = clock_mono_ms() + timeout_ms;
 	struct broker_conn *c = calloc(1, sizeof(*c));

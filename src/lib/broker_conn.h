@@ -15,14 +15,12 @@
 
 struct broker_conn;
 
-#define BROKER_CONN_WHY 256
-
 /*
  * Connect and log in, within timeout_ms in all (looking up the name not
  * counted).  NULL with the cause, which holds no password, in why.
  */
 struct broker_conn *broker_conn_open(const struct amqp_addr *addr,
-    const struct broker_options *o, int timeout_ms, char why[BROKER_CONN_WHY]);
+    const struct broker_options *o, int timeout_ms, char why[BROKER_WHY]);
 
 /* Close; politely (AMQP 0-9-1, connection.close) if it is not in doubt. */
 void broker_conn_close(struct broker_conn *c, bool polite);

@@ -27,13 +27,13 @@ broker_link_time(int64_t ms)
 void
 broker_link_why(char *why, const char *what, const char *text)
 {
-	(void)snprintf(why, BROKER_CONN_WHY, "%s: %s", what, text);
+	(void)snprintf(why, BROKER_WHY, "%s: %s", what, text);
 }
 
 void
 broker_link_closed(char *why, const char *what, int code, amqp_bytes_t text)
 {
-	(void)snprintf(why, BROKER_CONN_WHY, "%s: %d %.*s", what, code,
+	(void)snprintf(why, BROKER_WHY, "%s: %d %.*s", what, code,
 	    (int)(text.len > 200 ? 200 : text.len), (const char *)text.bytes);
 }
 
@@ -175,7 +175,7 @@ connect_to(amqp_connection_state_t c, const struct amqp_addr *addr,
 
 amqp_connection_state_t
 broker_link_open(const struct amqp_addr *addr, const struct broker_options *o,
-    int timeout_ms, char why[BROKER_CONN_WHY])
+    int timeout_ms, char why[BROKER_WHY])
 {
 	amqp_connection_state_t c = amqp_new_connection();
 

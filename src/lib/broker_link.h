@@ -16,7 +16,7 @@
 #include <amqp_tcp_socket.h>
 #endif
 
-#include "broker_conn.h"
+#include "broker_types.h"
 
 /*
  * What broker_conn (which publishes) and broker_tap (which looks and takes away) have in
@@ -28,7 +28,7 @@
 /* Connect, log in and open the channel, within timeout_ms in all (looking up the name not
  * counted).  NULL with the cause, which holds no password, in why. */
 amqp_connection_state_t broker_link_open(const struct amqp_addr *addr,
-    const struct broker_options *o, int timeout_ms, char why[BROKER_CONN_WHY]);
+    const struct broker_options *o, int timeout_ms, char why[BROKER_WHY]);
 
 /* Close; politely (connection.close) if it is not in doubt. */
 void broker_link_close(amqp_connection_state_t c, bool polite);

@@ -107,7 +107,7 @@ give_back(struct broker_pool *p, struct broker_conn *c)
 static struct broker_conn *
 open_conn(struct broker_pool *p, size_t addr, int64_t deadline)
 {
-	char why[BROKER_CONN_WHY] = "";
+	char why[BROKER_WHY] = "";
 	int64_t ms = deadline - clock_mono_ms();
 	struct broker_conn *c;
 
@@ -295,7 +295,7 @@ static void
 reconnect(struct broker_pool *p)
 {
 	struct broker_conn *c = NULL;
-	char why[BROKER_CONN_WHY];
+	char why[BROKER_WHY];
 	size_t i, first = p->addr, at = first;
 
 	pthread_mutex_unlock(&p->lock);
@@ -354,7 +354,7 @@ too_long_idle(const struct broker_pool *p, const struct broker_conn *c)
 static void
 look_around(struct broker_pool *p)
 {
-	char why[BROKER_CONN_WHY] = "";
+	char why[BROKER_WHY] = "";
 	struct broker_conn *c;
 	bool blocked = false, alive;
 

@@ -14,7 +14,7 @@
 struct broker_tap {
 	amqp_connection_state_t amqp;
 	int64_t op_ms; /* for one operation */
-	char why[BROKER_CONN_WHY];
+	char why[BROKER_WHY];
 };
 
 enum err

@@ -7,6 +7,9 @@
 
 /* What broker and the files below it tell each other. */
 
+/* Room for the cause of a failure, a text that holds no password. */
+#define BROKER_WHY 256
+
 struct broker_options {
 	const struct amqp_uri *uri; /* copied */
 	const char *ca_file; /* for amqps */

@@ -81,6 +81,13 @@ refuse(struct req *r, const struct job_new *job, enum job_verdict v,
 		    "Too many queues: the server's MAX_QUEUES is reached.",
 		    "job_queue", NULL);
 		return reply_faults(r, &f);
+	case JOB_TOO_MANY_LISTS:
+		faults_init(&f, r->arena);
+		faults_add(&f,
+		    "Too many lists: those of the queue's waiting jobs differ "
+		    "too much.",
+		    "exclude_agents", NULL);
+		return reply_faults(r, &f);
 	default:
 		return refuse_caller(r, job, v, more->failure);
 	}

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "best.h"
 #include "clock.h"
 #include "column.h"
 #include "journal.h"
@@ -21,7 +22,6 @@
 
 enum {
 	SQL_OWN,
-	SQL_BEST,
 	SQL_TAKE,
 	SQL_AGAIN,
 	SQL_BACK,
@@ -42,12 +42,6 @@ static const char *const sql[] = {
 		"FROM job WHERE agent = $1 AND ended_at IS NULL "
 		"AND returned_at IS NULL AND coalesce(offered_to, '') = $2 "
 		"ORDER BY seq LIMIT $3",
-    [SQL_BEST] = "SELECT seq, priority FROM job "
-		 "WHERE state = 'waiting' AND ready = 1 AND queue = $1 "
-		 "AND ($3 OR secrets = 0) "
-		 "AND NOT EXISTS (SELECT 1 FROM job_exclude "
-		 "WHERE job_exclude.job = job.seq AND agent = $2) "
-		 "ORDER BY priority DESC, seq LIMIT 1",
     [SQL_TAKE] = "UPDATE job SET state = 'running', agent = $2, "
 		 "started_at = $3, seed = 0, attempt = attempt + 1, "
 		 "offered_at = $3, offered_to = $4, offered_on = $5, "
@@ -145,59 +139,53 @@ concerns(const struct own *o)
 	return o->is_signed || !o->wanted || !o->arrived;
 }
 
-struct place {
-	int64_t priority, seq;
-};
-
-static bool
-goes_before(const struct place *a, const struct place *b)
+static enum err
+fits(struct db_conn *c, const struct best_job *j, void *arg, bool *out)
 {
-	return a->priority > b->priority ||
-	       (a->priority == b->priority && a->seq < b->seq);
+	const struct handout_ask *ask = arg;
+	bool excluded;
+	enum err e = best_excludes(c, j, ask->agent, &excluded);
+
+	*out = e == ERR_OK && !excluded;
+	return e;
 }
 
 /* The first job of this queue for ask, if ask may take from it and the job goes before
  * the one in best, where there is one. */
 static enum err
 look(struct db_conn *c, const struct handout_ask *ask, const char *queue,
-    struct place *best, bool *found)
+    struct best_job *best, bool *found)
 {
 	bool verified = ask->client != NULL, restricted = false;
-	struct place p = {0, 0};
-	struct db_stmt *s;
+	struct best_job j;
 	enum err e;
 
-	e = db_query(
-	    c, &s, sql[SQL_BEST], "tti", queue, ask->agent, (int64_t)verified);
-	if (e == ERR_OK) {
-		p = (struct place){
-		    .seq = db_int(s, 0), .priority = db_int(s, 1)};
-		db_end(s);
-	}
-	if (e != ERR_OK || (*found && !goes_before(&p, best)))
+	e = best_find(
+	    c, queue, verified, NULL, fits, (void *)(uintptr_t)ask, &j);
+	if (e != ERR_OK || (*found && !best_before(&j, best)))
 		return e == ERR_NOTFOUND ? ERR_OK : e;
 	if (!verified)
 		e = queue_is_restricted(c, queue, &restricted);
 	if (e == ERR_OK && !restricted) {
-		*best = p;
+		*best = j;
 		*found = true;
 	}
 	return e;
 }
 
-/* The best of all queues, one index look-up for each; of as many as it takes to find one, if
- * any will do.  ERR_NOTFOUND: none. */
+/* The best of all queues, a few index look-ups for each; of as many as it takes to find one,
+ * if any will do.  ERR_NOTFOUND: none. */
 static enum err
 best(struct db_conn *c, const struct handout_ask *ask, bool any, int64_t *seq)
 {
-	struct place p = {0, 0};
+	struct best_job first = {.seq = 0};
 	bool found = false;
 	enum err e = ERR_OK;
 	size_t i;
 
 	for (i = 0; e == ERR_OK && i < ask->n && !(any && found); i++)
-		e = look(c, ask, ask->queues[i], &p, &found);
-	*seq = p.seq;
+		e = look(c, ask, ask->queues[i], &first, &found);
+	*seq = first.seq;
 	return e != ERR_OK || found ? e : ERR_NOTFOUND;
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "best.h"
 #include "clock.h"
 #include "column.h"
 #include "joblog.h"
@@ -34,9 +35,9 @@ static const char *const sql[] = {
     [SQL_INSERT] = "INSERT INTO job (id, queue, priority, state, seed, ready, "
 		   "attachments, body, created_at, result_file, client_id, "
 		   "secrets, publish_at, deadline_at, submit_key, submit_hash, "
-		   "lost_policy, artifact_file) VALUES "
+		   "lost_policy, excludes, artifact_file) VALUES "
 		   "($1, $2, $3, 'waiting', $4, $5, $6, $7, $8, 0, $9, $10, "
-		   "nullif($11, 0), nullif($12, 0), $13, $14, $15, 0)",
+		   "nullif($11, 0), nullif($12, 0), $13, $14, $15, $16, 0)",
     [SQL_SAME_KEY] = "SELECT id, submit_hash FROM job WHERE submit_key = $1",
     [SQL_EXCLUDE] = "INSERT INTO job_exclude (job, agent) "
 		    "SELECT seq, $2 FROM job WHERE id = $1 "
@@ -160,12 +161,12 @@ insert(struct db_conn *c, const struct submission *sub)
 	size_t i;
 	enum err e;
 
-	e = db_exec(c, NULL, sql[SQL_INSERT], "ttiiitsitiiittt", job->id.text,
+	e = db_exec(c, NULL, sql[SQL_INSERT], "ttiiitsitiiitttt", job->id.text,
 	    job->queue, job->priority, (int64_t)job->seed,
 	    (int64_t)!job->attachments, job->attachments ? "waiting" : NULL,
 	    job->body, job->body_len, sub->now, sub->client_id,
 	    (int64_t)job->secrets, publish_at, deadline, job->submit_key,
-	    job->submit_hash, job->lost_policy);
+	    job->submit_hash, job->lost_policy, job->exclude_word);
 	for (i = 0; i < job->n_exclude && e == ERR_OK; i++)
 		e = db_exec(c, NULL, sql[SQL_EXCLUDE], "tt", job->id.text,
 		    job->exclude[i]);
@@ -192,6 +193,9 @@ submit_change(struct db_conn *c, void *arg)
 	e = queue_know(c, sub->job->queue, sub->max_queues, sub->now);
 	if (e == ERR_LIMIT)
 		sub->verdict = JOB_TOO_MANY_QUEUES;
+	if (e == ERR_OK && (e = best_room(c, sub->job->queue,
+				sub->job->exclude_word)) == ERR_LIMIT)
+		sub->verdict = JOB_TOO_MANY_LISTS;
 	if (e == ERR_OK)
 		e = insert(c, sub);
 	return e == ERR_OK ? journal_add(c, "job.submitted", sub->job->id.text,

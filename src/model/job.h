@@ -7,6 +7,7 @@
 
 #include "arena.h"
 #include "auth.h"
+#include "best.h"
 #include "err.h"
 #include "id.h"
 #include "svc.h"
@@ -47,6 +48,7 @@ struct job_new {
 	bool attachments;
 	const char **exclude;
 	size_t n_exclude;
+	char exclude_word[BEST_WORD_SIZE]; /* of all of these */
 	const char **tags; /* as submitted, repeats kept */
 	size_t n_tags;
 	const char *body; /* JSON, job_id in it */
@@ -69,7 +71,8 @@ enum job_verdict {
 	JOB_NOT_THIS_RESERVE,
 	JOB_ID_TAKEN, /* by an unfinished job of other content */
 	JOB_KEY_TAKEN, /* the key came with other content before */
-	JOB_TOO_MANY_QUEUES
+	JOB_TOO_MANY_QUEUES,
+	JOB_TOO_MANY_LISTS /* of excluded agents, in its queue */
 };
 
 /*

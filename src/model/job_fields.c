@@ -247,9 +247,12 @@ take_fields(struct js_doc *doc, struct job_new *job)
 		job->lost_policy = lost_policy_word(word, len);
 	}
 	e = take_list(doc, "tags", &job->tags, &job->n_tags);
-	return e == ERR_OK ? take_list(doc, "exclude_agents", &job->exclude,
-				 &job->n_exclude)
-			   : e;
+	if (e == ERR_OK)
+		e = take_list(
+		    doc, "exclude_agents", &job->exclude, &job->n_exclude);
+	if (e == ERR_OK)
+		best_word(job->exclude, job->n_exclude, job->exclude_word);
+	return e;
 }
 
 /* The id: the one given, in any spelling, or a new one. */

@@ -22,12 +22,12 @@ static const char *const sql[] = {
     /* Of its queue_timeout as much is left as at the submission. */
     [SQL_COPY] = "INSERT INTO job (id, queue, priority, state, seed, ready, "
 		 "attachments, body, created_at, result_file, client_id, "
-		 "secrets, publish_at, deadline_at, lost_policy, retry_of, "
-		 "retries, artifact_file) "
+		 "secrets, publish_at, deadline_at, lost_policy, excludes, "
+		 "retry_of, retries, artifact_file) "
 		 "SELECT $2, queue, priority, 'waiting', 0, 1, attachments, "
 		 "$3, $4, 0, client_id, secrets, nullif($5, 0), "
-		 "$4 + (deadline_at - created_at), lost_policy, id, "
-		 "retries + 1, 0 FROM job WHERE id = $1",
+		 "$4 + (deadline_at - created_at), lost_policy, excludes, "
+		 "id, retries + 1, 0 FROM job WHERE id = $1",
     [SQL_EXCLUDE] = "INSERT INTO job_exclude (job, agent) "
 		    "SELECT n.seq, x.agent FROM job n, job o, job_exclude x "
 		    "WHERE n.id = $2 AND o.id = $1 AND x.job = o.seq",

@@ -318,3 +318,22 @@ UPDATE job SET attempt = 1, offered_at = coalesce(started_at, created_at),
 
 ALTER TABLE job ADD COLUMN artifact_file INTEGER NOT NULL DEFAULT 1;
                                 -- 0: artifact.tar.gz, if there, is of a former run
+
+-- VERSION 9
+
+-- Who may not take a job, as one word: jobs of one word exclude the same agents.
+ALTER TABLE job ADD COLUMN excludes TEXT NOT NULL DEFAULT '';
+                                -- '': nobody; else a hash, or # and the seq of one of them
+UPDATE job SET excludes = '#' || seq WHERE seq IN (SELECT job FROM job_exclude);
+
+-- Versions that do not know of it insert jobs during the upgrade.
+CREATE TRIGGER job_excludes AFTER INSERT ON job_exclude
+  WHEN (SELECT excludes FROM job WHERE seq = NEW.job) = ''
+BEGIN
+  UPDATE job SET excludes = '#' || seq WHERE seq = NEW.job;
+END;
+
+-- Who is next, whoever asks: what somebody may not have stands apart.
+CREATE INDEX job_best
+  ON job (queue, ready, secrets, excludes, priority DESC, seq)
+  WHERE state = 'waiting';

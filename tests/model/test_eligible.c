@@ -3,13 +3,13 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "agent.h"
 #include "archive.h"
 #include "eligible.h"
 #include "fixture.h"
 #include "restricted.h"
+#include "work.h"
 
 static struct fixture f;
 static struct wake_ear *ear;
@@ -17,6 +17,7 @@ static struct wake_ear *ear;
 static void
 setup(void)
 {
+	work_count();
 	fixture_open(&f, "");
 	cr_assert_eq(wake_listen(&ear, f.svc.wake), ERR_OK);
 }
@@ -30,18 +31,10 @@ teardown(void)
 
 TestSuite(eligible, .init = setup, .fini = teardown);
 
-static enum err
-run_sql(struct db_conn *c, void *arg)
-{
-	return db_exec(c, NULL, arg, "");
-}
-
-/* text: a constant. */
 static void
 given_sql(const char *text)
 {
-	cr_assert_eq(
-	    db_write(f.svc.db, run_sql, (void *)(uintptr_t)text), ERR_OK);
+	fixture_sql(&f, text);
 }
 
 static struct id
@@ -146,7 +139,8 @@ Test(eligible, wants_a_token_for_secrets_and_restricted_queues)
 	cr_expect_str_eq(chosen("q", 3), "c");
 }
 
-/* Twenty thousand more jobs of the queue "long", in the state of the one that is there. */
+/* Twenty thousand more jobs of the queue "long", like the one that is there and apart from it
+ * in nothing but its id. */
 static void
 given_many(void)
 {
@@ -154,54 +148,98 @@ given_many(void)
 	    "WITH RECURSIVE t (v) AS (SELECT 1 UNION ALL "
 	    "SELECT v + 1 FROM t WHERE v < 20000) "
 	    "INSERT INTO job (id, queue, priority, state, seed, ready, "
-	    "body, created_at, ended_at, result_file) "
-	    "SELECT 'j' || v, queue, 0, state, 0, 1, body, 0, ended_at, 0 "
-	    "FROM job, t WHERE queue = 'long'");
+	    "body, created_at, ended_at, result_file, secrets, excludes) "
+	    "SELECT 'j' || v, queue, 0, state, 0, ready, body, 0, ended_at, 0, "
+	    "secrets, excludes FROM job, t WHERE queue = 'long'");
+	given_sql("INSERT INTO job_exclude (job, agent) "
+		  "SELECT j.seq, x.agent FROM job j, job o, job_exclude x "
+		  "WHERE j.id LIKE 'j%' AND o.queue = 'long' "
+		  "AND x.job = o.seq ON CONFLICT DO NOTHING");
 }
 
+/* Steps of the store's machine for all that is asked of a queue for an agent that gets
+ * nothing: a poll, and the looks for two that are held. */
 static int64_t
-cpu_us(void)
+work_of(const char *queue)
 {
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-/* How long many looks at a queue take. */
-static int64_t
-looks(const char *queue)
-{
-	struct eligible_asker asker = {.agent = "a"};
-	int64_t begun = cpu_us();
+	struct eligible_asker askers[2] = {{.agent = "a"}, {.agent = "b"}};
+	const struct handout_ask ask = {&queue, 1, "a", NULL, NULL};
+	struct job job;
 	bool waits;
-	int i;
 
-	for (i = 0; i < 200; i++) {
-		cr_assert_eq(
-		    eligible_queues(&f.svc, &queue, 1, &waits), ERR_OK);
-		(void)!eligible_choose(&f.svc, queue, &asker, 1, 1);
-		cr_assert(!asker.chosen);
-	}
-	return cpu_us() - begun;
+	(void)work_done();
+	cr_assert_eq(handout_take(&f.svc, f.arena, &ask, &job), ERR_NOTFOUND);
+	cr_assert_eq(eligible_queues(&f.svc, &queue, 1, &waits), ERR_OK);
+	(void)!eligible_choose(&f.svc, queue, askers, 2, 2);
+	cr_assert(!askers[0].chosen && !askers[1].chosen);
+	return work_done();
+}
+
+/* What the statement makes of the one job of the queue, all of many are; then a poll and a
+ * look cost what one job costs. */
+static void
+expect_little_work(const char *change)
+{
+	int64_t one, many;
+
+	(void)given_job("{\"job_queue\":\"long\"}");
+	given_sql(change);
+	one = work_of("long");
+	given_many();
+	many = work_of("long");
+	cr_expect_gt(one, 20, "nothing was counted");
+	cr_expect_lt(many, one + one / 10, "%lld steps, %lld for one job",
+	    (long long)many, (long long)one);
 }
 
 Test(eligible, costs_no_more_for_the_jobs_that_have_ended)
 {
-	struct id id = given_job("{\"job_queue\":\"long\"}");
-
-	cr_assert_eq(job_cancel(&f.svc, &id), ERR_OK);
-	given_many();
-	cr_expect_lt(looks("long"), 20 * looks("short"));
+	expect_little_work("UPDATE job SET state = 'complete', ended_at = 1");
 }
 
-Test(eligible, costs_no_more_for_many_jobs_that_need_a_token)
+Test(eligible, costs_no_more_for_many_jobs_of_a_restricted_queue)
 {
+	expect_little_work("UPDATE queue SET restricted = 1");
+}
+
+Test(eligible, costs_no_more_for_many_jobs_that_name_secrets)
+{
+	expect_little_work("UPDATE job SET secrets = 1");
+}
+
+Test(eligible, costs_no_more_for_many_jobs_that_wait_for_attachments)
+{
+	expect_little_work("UPDATE job SET ready = 0");
+}
+
+Test(eligible, costs_no_more_for_many_jobs_that_exclude_all_who_ask)
+{
+	expect_little_work("INSERT INTO job_exclude (job, agent) "
+			   "SELECT seq, x FROM job, (SELECT 'a' AS x UNION "
+			   "SELECT 'b')");
+}
+
+Test(eligible, finds_the_one_behind_many_that_exclude)
+{
+	static const char *const queue = "long";
+	struct eligible_asker askers[2] = {{.agent = "a"}, {.agent = "b"}};
+	const struct handout_ask ask = {&queue, 1, "a", NULL, NULL};
+	struct job job;
+	struct id id;
+	int64_t work;
+
 	(void)given_job("{\"job_queue\":\"long\"}");
-	(void)given_job("{\"job_queue\":\"short\"}");
-	given_sql("UPDATE queue SET restricted = 1");
+	given_sql("INSERT INTO job_exclude (job, agent) "
+		  "SELECT seq, 'a' FROM job");
 	given_many();
-	cr_expect_lt(looks("long"), 20 * looks("short"));
+	id = given_job("{\"job_queue\":\"long\"}");
+	(void)work_done();
+	cr_assert_eq(eligible_choose(&f.svc, "long", askers, 2, 2), ERR_OK);
+	cr_expect(askers[0].chosen && askers[1].chosen);
+	cr_assert_eq(handout_take(&f.svc, f.arena, &ask, &job), ERR_OK);
+	work = work_done();
+	cr_expect_str_eq(job.id.text, id.text);
+	cr_expect_lt(work, 5000, "%lld steps", (long long)work);
 }
 
 Test(eligible, is_told_of_a_new_job_once)

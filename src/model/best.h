@@ -1,0 +1,64 @@
+#ifndef BEST_H
+#define BEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "svc.h"
+
+/*
+ * The order of hand-out, and which job is the first that somebody may take.  Waiting jobs
+ * that exclude the same agents, and need a token alike, stand together in an index: one of
+ * them tells for all.  So it costs a few look-ups for each different list of excluded
+ * agents, and nothing for each job.
+ */
+
+/* The lists of the waiting jobs of one queue.  A retry and what goes back are let in beyond
+ * that. */
+#define BEST_LISTS_MAX 500
+
+struct best_job {
+	int64_t seq, priority;
+	bool secrets; /* for who has a token only */
+	bool excludes; /* some agents; see best_excludes() */
+};
+
+/* Whether a job is for the one who asks, which must depend on nothing but secrets and the
+ * agents that it excludes. */
+typedef enum err (*best_fits)(
+    struct db_conn *c, const struct best_job *j, void *arg, bool *fits);
+
+/*
+ * The first waiting job of the queue, its attachments there, of which fits(c, job, arg, &fits)
+ * says so: the highest priority, then the oldest.  secrets: also those that name some.
+ * after, if not NULL: of those behind that job; all before it that fit have been found.
+ * ERR_NOTFOUND: there is none.
+ */
+enum err best_find(struct db_conn *c, const char *queue, bool secrets,
+    const struct best_job *after, best_fits fits, void *arg,
+    struct best_job *out) __attribute__((warn_unused_result));
+
+/* Whether a comes before b in the hand-out, also of different queues. */
+bool best_before(const struct best_job *a, const struct best_job *b);
+
+/* Whether the job excludes the agent. */
+enum err best_excludes(struct db_conn *c, const struct best_job *j,
+    const char *agent, bool *out) __attribute__((warn_unused_result));
+
+/* Whether any job of the queue waits, its attachments there. */
+enum err best_any(struct db_conn *c, const char *queue, bool *out)
+    __attribute__((warn_unused_result));
+
+#define BEST_WORD_SIZE 65
+
+/* The word for a list of agents, whose order and repeats do not matter; it sorts names.
+ * "" for none. */
+void best_word(const char **names, size_t n, char word[BEST_WORD_SIZE]);
+
+/* In a change: ERR_LIMIT if the queue has no room for a job whose list has this word. */
+enum err best_room(struct db_conn *c, const char *queue, const char *word)
+    __attribute__((warn_unused_result));
+
+#endif /* !BEST_H */

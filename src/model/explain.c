@@ -10,6 +10,7 @@
 #include "job.h"
 #include "journal.h"
 #include "js_escape.h"
+#include "lost.h"
 #include "queue.h"
 #include "wait.h"
 
@@ -17,6 +18,13 @@
 #define HISTORY_MAX 100
 
 enum { SQL_JOB, SQL_AGENTS, SQL_AHEAD, SQL_BUSY };
+
+/* Jobs of the queues that the agents of its queue serve, its own among them; each priority
+ * is a range of an index, so that no job behind it is looked at. */
+#define OVER_QUEUES                                                            \
+	"WHERE state = 'waiting' AND queue IN (SELECT $1 UNION "               \
+	"SELECT o.queue FROM agent_queue q JOIN agent_queue o "                \
+	"ON o.agent = q.agent WHERE q.queue = $1) "
 
 static const char *const sql[] = {
     [SQL_JOB] = "SELECT seq, queue, priority, state, ready, secrets, reason, "
@@ -27,14 +35,10 @@ static const char *const sql[] = {
 		   "AND x.agent = a.name) "
 		   "FROM agent_queue q JOIN agent a ON a.name = q.agent "
 		   "WHERE q.queue = $1 ORDER BY a.name LIMIT $3",
-    /* Over the queues that the agents of its queue serve, its own among them. */
-    [SQL_AHEAD] =
-	"SELECT count(*) FROM (SELECT 1 FROM job "
-	"WHERE state = 'waiting' AND queue IN (SELECT $1 UNION "
-	"SELECT o.queue FROM agent_queue q JOIN agent_queue o "
-	"ON o.agent = q.agent WHERE q.queue = $1) "
-	"AND (priority > $2 OR (priority = $2 AND seq < $3)) LIMIT $4) AS n",
-    [SQL_BUSY] = ("SELECT id, started_at FROM job WHERE agent = $1 "
+    [SQL_AHEAD] = ("SELECT count(*) FROM (SELECT 1 FROM job " OVER_QUEUES
+		   "AND priority > $2 UNION ALL SELECT 1 FROM job " OVER_QUEUES
+		   "AND priority = $2 AND seq < $3 LIMIT $4) AS n"),
+    [SQL_BUSY] = ("SELECT id, started_at, state FROM job WHERE agent = $1 "
 		  "AND ended_at IS NULL ORDER BY started_at DESC LIMIT 1"),
 };
 
@@ -103,25 +107,6 @@ put_member(struct buf *b, const char *name, const char *text)
 		buf_str(b, "null");
 }
 
-/* The job that the agent has in hand, and since when. */
-static enum err
-put_busy(struct explaining *x, const char *agent, bool here)
-{
-	char at[CLOCK_TEXT_LEN];
-	struct db_stmt *s;
-	enum err e;
-
-	e = db_query(x->c, &s, sql[SQL_BUSY], "t", agent);
-	if (e == ERR_OK) {
-		x->n_busy += here;
-		put_member(&x->agents, "busy_with", db_text(s, 0, NULL));
-		clock_text(db_int(s, 1), at);
-		put_member(&x->agents, "busy_since", at);
-		db_end(s);
-	}
-	return e == ERR_NOTFOUND ? ERR_OK : e;
-}
-
 /* States in which an agent takes nothing. */
 static bool
 is_away(const char *state)
@@ -131,9 +116,46 @@ is_away(const char *state)
 				    strcmp(state, "restart") == 0);
 }
 
-/* Whether it may take the job and is there. */
+/* What an agent has in hand. */
+struct hand {
+	bool busy;
+	struct id id;
+	int64_t since;
+	const char *state;
+};
+
+static enum err
+read_hand(struct explaining *x, const char *agent, struct hand *h)
+{
+	bool failed = false;
+	struct db_stmt *s;
+	const char *id;
+	size_t len;
+	enum err e;
+
+	*h = (struct hand){.busy = false};
+	e = db_query(x->c, &s, sql[SQL_BUSY], "t", agent);
+	if (e != ERR_OK)
+		return e == ERR_NOTFOUND ? ERR_OK : e;
+	h->busy = true;
+	id = db_text(s, 0, &len);
+	(void)id_parse(id, len, &h->id);
+	h->since = db_int(s, 1);
+	h->state = column_text(x->a, s, 2, NULL, &failed);
+	db_end(s);
+	return failed ? ERR_NOMEM : ERR_OK;
+}
+
 static bool
-put_agent(struct explaining *x, struct db_stmt *s)
+is_silent(const struct explaining *x, const struct hand *h, int64_t heard)
+{
+	int64_t most = lost_allowed_ms(x->s->conf, h->state);
+
+	return most > 0 && x->now - heard > most;
+}
+
+static void
+put_agent(struct explaining *x, struct db_stmt *s, const struct hand *h)
 {
 	const char *name = db_text(s, 0, NULL), *state = db_text(s, 1, NULL);
 	int64_t at = db_int(s, 2);
@@ -143,7 +165,7 @@ put_agent(struct explaining *x, struct db_stmt *s)
 
 	if (seen > at)
 		at = seen;
-	silent = x->now - at > EXPLAIN_SILENT_MS;
+	silent = is_silent(x, h, at);
 	clock_text(at, text);
 	buf_printf(&x->agents, "%s{\"name\":", x->n > 0 ? "," : "");
 	js_put_string(&x->agents, name, strlen(name));
@@ -152,28 +174,33 @@ put_agent(struct explaining *x, struct db_stmt *s)
 	put_member(&x->agents, "seen_at", text);
 	buf_printf(&x->agents, ",\"silent\":%s,\"excluded\":%s",
 	    silent ? "true" : "false", excluded ? "true" : "false");
+	if (h->busy) {
+		put_member(&x->agents, "busy_with", h->id.text);
+		clock_text(h->since, text);
+		put_member(&x->agents, "busy_since", text);
+	}
+	buf_char(&x->agents, '}');
 	x->n++;
 	x->n_excluded += excluded;
 	x->n_silent += silent && !excluded;
 	x->n_away += is_away(state) && !silent && !excluded;
-	return !excluded && !silent && !is_away(state);
+	x->n_busy += h->busy && !excluded && !silent && !is_away(state);
 }
 
 static enum err
 put_agents(struct explaining *x)
 {
 	struct db_stmt *s;
+	struct hand hand;
 	enum err e, e2 = ERR_OK;
-	bool here;
 
 	for (e = db_query(x->c, &s, sql[SQL_AGENTS], "tii", x->queue, x->seq,
 		 (int64_t)AGENTS_MAX);
 	     e == ERR_OK; e = db_next(s)) {
-		here = put_agent(x, s);
-		e2 = put_busy(x, db_text(s, 0, NULL), here);
-		buf_char(&x->agents, '}');
+		e2 = read_hand(x, db_text(s, 0, NULL), &hand);
 		if (e2 != ERR_OK)
 			break;
+		put_agent(x, s, &hand);
 	}
 	if (s != NULL)
 		db_end(s);
@@ -219,7 +246,8 @@ say_why_it_waits(struct explaining *x, int64_t ahead)
 		    "Each agent on the queue is one that the job excludes.");
 	else if (x->n_silent == may)
 		because(x, "all_silent",
-		    "No agent on the queue has been heard of for ten minutes.");
+		    "Each agent on the queue has said nothing for longer than "
+		    "the server allows.");
 	else if (here == 0)
 		because(x, "all_away",
 		    "Each agent on the queue is offline, in maintenance or "

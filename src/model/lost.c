@@ -165,16 +165,17 @@ watch(struct watches *w, const struct watch *what)
 	return ERR_OK;
 }
 
-/* Milliseconds; 0: any. */
-static int64_t
-allowed_ms(const struct conf *conf, const char *state)
+int64_t
+lost_allowed_ms(const struct conf *conf, const char *state)
 {
+	bool asks_often = state == NULL;
 	size_t i;
 
-	for (i = 0; i < sizeof(lively) / sizeof(lively[0]); i++)
-		if (strcmp(lively[i], state) == 0)
-			return conf_int(conf, CONF_AGENT_LOST_TIMEOUT) * 1000;
-	return conf_int(conf, CONF_AGENT_LOST_TIMEOUT_QUIET) * 1000;
+	for (i = 0; i < sizeof(lively) / sizeof(lively[0]) && !asks_often; i++)
+		asks_often = strcmp(lively[i], state) == 0;
+	return 1000 * conf_int(conf, asks_often
+					 ? CONF_AGENT_LOST_TIMEOUT
+					 : CONF_AGENT_LOST_TIMEOUT_QUIET);
 }
 
 static enum lost_policy
@@ -217,7 +218,7 @@ observe(struct lost *l, struct svc *s, struct db_stmt *st)
 	bool marked = !db_is_null(st, 4), returned = !db_is_null(st, 5);
 	const struct watch *old = known(l, db_int(st, 0));
 	struct watch w = {db_int(st, 0), last_word(s, agent, id), l->watched};
-	int64_t most = allowed_ms(s->conf, db_text(st, 3, NULL));
+	int64_t most = lost_allowed_ms(s->conf, db_text(st, 3, NULL));
 	struct due d = {.seq = w.seq, .word = w.word, .marked = marked};
 	enum err e;
 

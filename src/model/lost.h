@@ -28,6 +28,10 @@ void lost_free(struct lost *l);
 
 #define LOST_REASON "agent lost"
 
+/* For how long an agent may say nothing, milliseconds; 0: for any time.  state: of the job
+ * that it has in hand; NULL: it has none, and asks for one. */
+int64_t lost_allowed_ms(const struct conf *conf, const char *state);
+
 /*
  * Look at all started jobs, and at a hundred of those whose agent is silent for too long,
  * or is heard of again, do what is to be done; *n of how many.  Nothing is written unless

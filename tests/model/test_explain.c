@@ -7,13 +7,16 @@
 #include "agent.h"
 #include "explain.h"
 #include "fixture.h"
+#include "work.h"
 
 static struct fixture f;
 
 static void
 setup(void)
 {
-	fixture_open(&f, "");
+	work_count();
+	fixture_open(
+	    &f, "AGENT_LOST_TIMEOUT = 60\nAGENT_LOST_TIMEOUT_QUIET = 7200\n");
 }
 
 static void
@@ -76,4 +79,77 @@ Test(explain, calls_all_busy_only_when_all_are_that_may_take_it)
 	(void)given("{\"job_queue\":\"other\"}");
 	cr_assert_eq(fixture_take(&f, "other", "b", &job), ERR_OK);
 	cr_expect(explains(id, "\"all_busy\""));
+}
+
+/* The agents are heard of no more, and not in the map of times either. */
+static void
+heard_90_s_ago(void)
+{
+	seen_close(f.svc.seen);
+	f.svc.seen = NULL;
+	fixture_sql(&f, "UPDATE agent SET updated_at = "
+			"(strftime('%s', 'now') - 90) * 1000");
+}
+
+Test(explain, calls_silent_who_would_be_lost)
+{
+	struct job job;
+	struct id id;
+
+	given_agent("a", "[\"q\",\"other\"]");
+	id = given("{\"job_queue\":\"q\"}");
+	cr_expect(explains(id, "\"silent\":false"));
+	heard_90_s_ago();
+	cr_expect(explains(id, "\"silent\":true"));
+	cr_expect(explains(id, "\"all_silent\""));
+	/* With a job in hand its phase tells. */
+	(void)given("{\"job_queue\":\"other\"}");
+	cr_assert_eq(fixture_take(&f, "other", "a", &job), ERR_OK);
+	heard_90_s_ago();
+	fixture_sql(&f, "UPDATE job SET state = 'provision' WHERE agent = 'a'");
+	cr_expect(explains(id, "\"silent\":false"));
+	fixture_sql(&f, "UPDATE job SET state = 'test' WHERE agent = 'a'");
+	cr_expect(explains(id, "\"silent\":true"));
+}
+
+/* Twenty thousand more like the one that is there, but for their place. */
+static void
+given_many(void)
+{
+	fixture_sql(&f,
+	    "WITH RECURSIVE t (v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM t "
+	    "WHERE v < 20000) INSERT INTO job (id, queue, priority, state, "
+	    "seed, ready, body, created_at, result_file) "
+	    "SELECT 'j' || v, queue, 0, state, 0, 1, body, 0, 0 FROM job, t");
+}
+
+Test(explain, counts_no_job_that_is_behind)
+{
+	struct id id = given("{\"job_queue\":\"q\"}");
+	int64_t one, many;
+
+	given_agent("a", "[\"q\",\"other\"]");
+	(void)work_done();
+	cr_expect(explains(id, "\"ahead\":0"));
+	one = work_done();
+	given_many();
+	(void)work_done();
+	cr_expect(explains(id, "\"ahead\":0"));
+	many = work_done();
+	cr_expect_gt(one, 100, "nothing was counted");
+	cr_expect_lt(many, one + one / 10, "%lld steps, %lld for one job",
+	    (long long)many, (long long)one);
+}
+
+Test(explain, counts_up_to_a_limit)
+{
+	struct id id;
+
+	(void)given("{\"job_queue\":\"q\"}");
+	given_many();
+	id = given("{\"job_queue\":\"q\"}");
+	(void)work_done();
+	cr_expect(explains(id, "\"ahead\":10000,"));
+	cr_expect(explains(id, "10000 or more jobs"));
+	cr_expect_lt(work_done(), 2 * 20 * EXPLAIN_AHEAD_MAX);
 }

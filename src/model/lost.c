@@ -46,7 +46,8 @@ static const char *const lively[] = {
 
 struct watch {
 	int64_t seq;
-	int64_t word; /* when it was heard of last, by the map */
+	int64_t
+	    word; /* when it was heard of last, by the map; 0 also: it is to be heard yet */
 	int64_t since; /* watched time at which that was new */
 };
 
@@ -58,6 +59,7 @@ struct watches {
 /* A job with which something is to be done. */
 struct due {
 	int64_t seq, word, silent_ms;
+	size_t at; /* of its watch */
 	struct id id;
 	const char *agent, *state;
 	size_t state_len;
@@ -73,6 +75,8 @@ struct lost {
 	bool begun;
 	struct due due[DUE_MAX];
 	size_t n_due;
+	int64_t
+	    due_after; /* seq: those up to it had their turn at the last look */
 	struct arena *arena; /* of due */
 	struct arena *scratch;
 };
@@ -86,6 +90,7 @@ lost_new(void)
 		return NULL;
 	l->arena = arena_new();
 	l->scratch = arena_new();
+	l->due_after = INT64_MIN;
 	if (l->arena != NULL && l->scratch != NULL)
 		return l;
 	lost_free(l);
@@ -187,7 +192,15 @@ policy_of(const struct conf *conf, const char *own)
 	return lost_policy_of(word);
 }
 
-/* Note that something is to be done, as long as there is room; else at the next look. */
+/* Else something is done about it at the next look, before those that had their turn and are
+ * still due, since it has failed. */
+static bool
+has_turn(const struct lost *l, int64_t seq)
+{
+	return l->n_due < DUE_MAX && seq > l->due_after;
+}
+
+/* Note that something is to be done. */
 static enum err
 add_due(struct lost *l, struct db_stmt *st, const struct due *d)
 {
@@ -195,8 +208,6 @@ add_due(struct lost *l, struct db_stmt *st, const struct due *d)
 	const char *text;
 	size_t len;
 
-	if (l->n_due == DUE_MAX)
-		return ERR_OK;
 	*new = *d;
 	text = db_text(st, 1, &len);
 	(void)id_parse(text, len, &new->id);
@@ -225,16 +236,19 @@ observe(struct lost *l, struct svc *s, struct db_stmt *st)
 	listen_for(s, agent, id);
 	if (old != NULL && old->word == w.word)
 		w.since = old->since;
-	if ((e = watch(&l->now, &w)) != ERR_OK)
-		return e;
 	/* What was said before the first look, the mark itself tells. */
 	d.heard = marked && w.word > (old != NULL ? old->word : db_int(st, 4));
+	if (d.heard && !has_turn(l, w.seq))
+		w.word = 0;
+	if ((e = watch(&l->now, &w)) != ERR_OK)
+		return e;
+	d.at = l->now.n - 1;
 	d.silent_ms = l->watched - w.since;
 	d.policy = policy_of(s->conf, db_text(st, 6, NULL));
 	if (!d.heard && (returned || most == 0 || d.silent_ms < most ||
 			    (marked && d.policy == LOST_WAIT)))
 		return ERR_OK;
-	return add_due(l, st, &d);
+	return has_turn(l, d.seq) ? add_due(l, st, &d) : ERR_OK;
 }
 
 static enum err
@@ -410,6 +424,7 @@ enum err
 lost_look(struct lost *l, struct svc *s, int64_t mono_ms, int64_t *n)
 {
 	enum err e, first = ERR_OK;
+	const struct due *d;
 	size_t i;
 
 	*n = 0;
@@ -418,8 +433,13 @@ lost_look(struct lost *l, struct svc *s, int64_t mono_ms, int64_t *n)
 		return ERR_OK;
 	if ((first = observe_all(l, s)) != ERR_OK)
 		l->n_due = 0;
-	for (i = 0; i < l->n_due && !ends_round(first); i++) {
-		e = act(l, s, &l->due[i], n);
+	l->due_after =
+	    l->n_due == DUE_MAX ? l->due[DUE_MAX - 1].seq : INT64_MIN;
+	for (i = 0; i < l->n_due; i++) {
+		d = &l->due[i];
+		e = ends_round(first) ? first : act(l, s, d, n);
+		if (e != ERR_OK && d->heard)
+			l->before.list[d->at].word = 0;
 		if (e != ERR_OK && (first == ERR_OK || ends_round(e)))
 			first = e;
 		arena_reset(l->scratch);

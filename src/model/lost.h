@@ -43,8 +43,10 @@ int64_t lost_allowed_ms(const struct conf *conf, const char *state);
  * process, nor one of the whole host is taken for silence.  Without the map nobody is
  * lost.
  *
- * A job with which it cannot be done holds up no other; its error is returned.  Where the
- * store refuses, the rest is left to the next look.
+ * A job with which it cannot be done holds up no other; its error is returned.  Where a hundred
+ * are not all, the next look goes on behind them, so that many which fail step back behind the
+ * others.  One that is marked and waits is not among them.  Where the store refuses, the rest is
+ * left to the next look.
  */
 enum err lost_look(struct lost *l, struct svc *s, int64_t mono_ms, int64_t *n)
     __attribute__((warn_unused_result));

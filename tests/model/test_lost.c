@@ -796,3 +796,93 @@ Test(lost, goes_on_behind_a_job_with_which_it_fails)
 	expect_state(good, "cancelled");
 	expect_state(retry_of(good), "waiting");
 }
+
+/* A look that may fail with some. */
+static void
+look_in_vain(void)
+{
+	int64_t n;
+	enum err e;
+
+	clock_set_for_test(wall += STEP);
+	e = lost_look(lost, &f.svc, mono += STEP, &n);
+	cr_expect(e == ERR_OK || e == ERR_NOMEM);
+}
+
+/* So many jobs of queue q that agents of their own are at, in the order of their start. */
+static void
+many_started(const char *body, int n)
+{
+	char agent[16];
+	struct job job;
+	int i;
+
+	for (i = 0; i < n; i++) {
+		(void)given(body);
+		(void)snprintf(agent, sizeof(agent), "m%d", i);
+		cr_assert_eq(fixture_take(&f, "q", agent, &job), ERR_OK);
+		cr_assert_eq(reports(job.id, agent, "test"), ERR_OK);
+	}
+}
+
+/* A look does something about a hundred. */
+Test(lost, lets_many_with_which_it_fails_step_back_behind_the_others)
+{
+	static const char body[] =
+	    "{\"job_queue\":\"q\",\"agent_lost_policy\":\"retry\"}";
+	struct id good;
+	int i;
+
+	many_started(body, 120);
+	change("UPDATE job SET secrets = 1, client_id = 'c', body = '{'");
+	good = started(body, "test");
+	pass(55);
+	for (i = 0; i < 2; i++)
+		look_in_vain();
+	expect_state(good, "cancelled");
+	expect_state(retry_of(good), "waiting");
+	/* And those have their turn once more. */
+	change("UPDATE job SET secrets = 0, body = '{\"job_queue\":\"q\"}' "
+	       "WHERE body = '{'");
+	for (i = 0; i < 3; i++)
+		look_in_vain();
+	cr_expect_eq(
+	    fixture_number(&f, "SELECT count(*) FROM job WHERE reason IS NULL "
+			       "AND state = 'test'"),
+	    0);
+}
+
+Test(lost, is_done_with_those_that_it_has_marked_and_that_wait)
+{
+	struct id last;
+	int64_t n;
+
+	many_started("{\"job_queue\":\"q\"}", 120);
+	last = started("{\"job_queue\":\"q\"}", "test");
+	pass(65);
+	cr_expect_eq(events(last, "job.lost"), 1);
+	cr_expect_eq(
+	    fixture_number(
+		&f, "SELECT count(*) FROM journal WHERE kind = 'job.lost'"),
+	    121);
+	cr_assert_eq(lost_look(lost, &f.svc, mono += STEP, &n), ERR_OK);
+	cr_expect_eq(n, 0);
+}
+
+Test(lost, hears_also_those_for_which_a_look_has_no_room)
+{
+	char agent[16];
+	int i;
+
+	many_started("{\"job_queue\":\"q\"}", 120);
+	pass(70);
+	for (i = 0; i < 120; i++) {
+		(void)snprintf(agent, sizeof(agent), "m%d", i);
+		asks(agent);
+	}
+	pass(15);
+	cr_expect_eq(
+	    fixture_number(
+		&f, "SELECT count(*) FROM journal WHERE kind = 'job.heard'"),
+	    120);
+}

@@ -20,28 +20,30 @@ static struct lost *lost;
 /* Who follows the clock. */
 struct follower {
 	struct clock_watch watch;
-	bool due; /* the jobs do not know yet that it was set, ... */
-	int64_t by; /* ... by so much */
+	bool
+	    due; /* the jobs do not know yet that it was, or may have been, set */
 };
 
 /* False while jobs may seem late and are not. */
 static bool
 follow_clock(struct svc *s, struct follower *f)
 {
-	int64_t by = clock_was_set(&f->watch);
+	int64_t seen = clock_was_set(&f->watch), by;
 
-	if (by != 0)
-		log_warn("the clock was set by %lld s: what waits for a sign "
-			 "of an agent waits anew",
-		    (long long)by / 1000);
-	f->due |= by != 0;
-	f->by += by;
+	if (seen != 0)
+		log_warn("the clock was set by %lld s: no offer and no "
+			 "queue_timeout ends sooner for it",
+		    (long long)seen / 1000);
+	f->due |= seen != 0;
 	if (!f->due)
 		return true;
-	if (handout_clock_set(s, f->by) != ERR_OK)
+	if (handout_clock(s, &by) != ERR_OK)
 		return false;
 	f->due = false;
-	f->by = 0;
+	if (by != 0 && seen == 0)
+		log_warn("the clock was set by %lld s since the times in the "
+			 "store were written: they fit it now",
+		    (long long)by / 1000);
 	return true;
 }
 

@@ -307,6 +307,8 @@ take_change(struct db_conn *c, void *arg)
 	size_t i, n;
 	enum err e;
 
+	/* By the clock that the change finds: it may have been set while this waited. */
+	t->now = clock_now_ms();
 	x->nothing = false;
 	t->gone_back = false;
 	if ((e = read_own(c, t, own, &n)) != ERR_OK)
@@ -360,7 +362,6 @@ handout_take(struct svc *s, struct arena *a, const struct handout_ask *ask,
 	struct taking t = {
 	    .ask = ask,
 	    .arena = a,
-	    .now = clock_now_ms(),
 	    .publish = s->has_broker,
 	    .out = out,
 	};
@@ -438,11 +439,15 @@ sweep_change(struct db_conn *c, void *arg)
 {
 	struct sweeping *w = arg;
 	struct found jobs[SWEEP_MAX];
+	int64_t by;
 	size_t i, n;
 	enum err e;
 
 	w->n = 0;
-	e = find(c, sql[SQL_OLD_OFFERS], offers_before(w), jobs, &n);
+	/* Somebody may have set the clock since the look. */
+	e = handout_clock_settle(c, &w->now, &by);
+	if (e == ERR_OK)
+		e = find(c, sql[SQL_OLD_OFFERS], offers_before(w), jobs, &n);
 	for (i = 0; e == ERR_OK && i < n; i++, w->n++)
 		e = back(c, jobs[i].seq, &jobs[i].id,
 		    w->s->has_broker ? w->now : 0, "no sign of its agent");

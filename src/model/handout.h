@@ -89,16 +89,26 @@ enum err handout_note_sign(struct svc *s, const struct id *id)
 enum err handout_apart(struct svc *s, const struct id *id, struct id *apart)
     __attribute__((warn_unused_result));
 
-/* The wall clock was set by so many milliseconds, or may have been while nobody looked (0).
- * What is measured by it since then begins anew: the time for a sign, for a result after a
- * return, and of a queue_timeout what is left. */
-enum err handout_clock_set(struct svc *s, int64_t by)
+/*
+ * In a change: if the wall clock was set since the times in the store were written, also while
+ * nobody looked, make them fit it: when a job was offered, when its agent returned, and when its
+ * queue_timeout is over.  None of them comes sooner for it, by CLOCK_STEP_MS at most; after a
+ * start of the host, of which nobody knows how long it was off, offers and returns begin anew.
+ * *now is the wall clock, by which they are right now, and *by by how much it was set; 0: it was
+ * not, or nobody knows.  It is done once, by however many processes; nothing is written
+ * otherwise.
+ */
+enum err handout_clock_settle(struct db_conn *c, int64_t *now, int64_t *by)
+    __attribute__((warn_unused_result));
+
+/* The same by itself. */
+enum err handout_clock(struct svc *s, int64_t *by)
     __attribute__((warn_unused_result));
 
 /*
  * Offers older than OFFER_TIMEOUT go back to their old place, jobs whose agent returned
  * without a result end after RETURN_GRACE, and those that nobody took end after their
- * queue_timeout.  Some of each; *n how many.
+ * queue_timeout, by a clock that is settled in the same change.  Some of each; *n how many.
  */
 enum err handout_sweep(struct svc *s, int64_t *n)
     __attribute__((warn_unused_result));

@@ -1,53 +1,157 @@
 /*
- * The wall clock is set: by hand, by NTP, or as a host goes on that was asleep.  Several
- * processes may see it, so what they do may be done twice; only a queue_timeout then ends
- * later than it should.
+ * The wall clock is set: by hand, by NTP, or as a host goes on that was asleep; also while no
+ * tf-dispatch ran.  The store tells how far that clock was ahead of the monotonic one when the
+ * times in it were written.  Whoever is first to see another difference makes the times fit
+ * and writes down the new one, in one change; so it is done once, by however many processes, and
+ * before any of them finds a job late.
+ *
+ * Times written since it was set must be left alone.  They are told by their value: before a
+ * step forward none is later than the present less the step, and after one back none is later
+ * than the present.  Where that leaves a doubt a time is left, and comes too late.
  */
+
+#include <string.h>
 
 #include "clock.h"
 #include "handout.h"
 
-enum { SQL_OFFERS, SQL_RETURNS, SQL_DEADLINES, SQL_AHEAD };
-
-/* $2: rows from then on. */
-static const char *const sql[] = {
-    [SQL_OFFERS] = "UPDATE job SET offered_at = $1 WHERE offered_at > $2 "
-		   "AND signed_at IS NULL AND ended_at IS NULL",
-    [SQL_RETURNS] = "UPDATE job SET returned_at = $1 WHERE returned_at > $2 "
-		    "AND ended_at IS NULL",
-    [SQL_DEADLINES] = "UPDATE job SET deadline_at = deadline_at + $1 "
-		      "WHERE deadline_at IS NOT NULL AND state = 'waiting'",
-    [SQL_AHEAD] = "UPDATE job SET created_at = $1, "
-		  "deadline_at = $1 + deadline_at - created_at "
-		  "WHERE deadline_at > $1 AND state = 'waiting' "
-		  "AND created_at > $1",
+enum {
+	SQL_BASE,
+	SQL_SET_BASE,
+	SQL_MOVE_OFFERS,
+	SQL_MOVE_RETURNS,
+	SQL_MOVE_DEADLINES,
+	SQL_MOVE_JOBS,
+	SQL_OFFERS,
+	SQL_RETURNS,
+	SQL_AHEAD
 };
 
-struct setting {
-	int64_t now, by;
+#define OFFERED "signed_at IS NULL AND ended_at IS NULL"
+#define RETURNED "ended_at IS NULL"
+#define WITH_DEADLINE "deadline_at IS NOT NULL AND state = 'waiting'"
+
+static const char *const sql[] = {
+    [SQL_BASE] = "SELECT boot, ahead FROM clock_base WHERE one = 1",
+    [SQL_SET_BASE] = "INSERT INTO clock_base (one, boot, ahead) "
+		     "VALUES (1, $1, $2) ON CONFLICT (one) DO UPDATE SET "
+		     "boot = excluded.boot, ahead = excluded.ahead",
+    /* By $1 those later than $2 and not later than $3. */
+    [SQL_MOVE_OFFERS] = "UPDATE job SET offered_at = offered_at + $1 "
+			"WHERE offered_at > $2 AND offered_at <= $3 "
+			"AND " OFFERED,
+    [SQL_MOVE_RETURNS] = "UPDATE job SET returned_at = returned_at + $1 "
+			 "WHERE returned_at > $2 AND returned_at <= $3 "
+			 "AND " RETURNED,
+    [SQL_MOVE_DEADLINES] = "UPDATE job SET deadline_at = deadline_at + $1 "
+			   "WHERE " WITH_DEADLINE " AND created_at > $2 "
+			   "AND created_at <= $3",
+    [SQL_MOVE_JOBS] = "UPDATE job SET created_at = created_at + $1, "
+		      "deadline_at = deadline_at + $1 "
+		      "WHERE " WITH_DEADLINE " AND created_at > $2 "
+		      "AND created_at <= $3",
+    /* Those later than $2 begin anew at $1. */
+    [SQL_OFFERS] = "UPDATE job SET offered_at = $1 WHERE offered_at > $2 "
+		   "AND " OFFERED,
+    [SQL_RETURNS] = "UPDATE job SET returned_at = $1 WHERE returned_at > $2 "
+		    "AND " RETURNED,
+    [SQL_AHEAD] = "UPDATE job SET created_at = $1, "
+		  "deadline_at = $1 + deadline_at - created_at "
+		  "WHERE " WITH_DEADLINE " AND created_at > $1",
+};
+
+/* What is known of the clock by which the times in the store are. */
+struct base {
+	bool known; /* it is of this start of the host */
+	int64_t ahead;
 };
 
 static enum err
-set_change(struct db_conn *c, void *arg)
+read_base(struct db_conn *c, struct base *out)
 {
-	const struct setting *x = arg;
-	/* Set back: only what seems to come from the future. */
-	int64_t from = x->by > 0 ? 0 : x->now;
+	struct db_stmt *s;
 	enum err e;
 
-	e = db_exec(c, NULL, sql[SQL_OFFERS], "ii", x->now, from);
-	if (e == ERR_OK)
-		e = db_exec(c, NULL, sql[SQL_RETURNS], "ii", x->now, from);
+	*out = (struct base){.known = false};
+	e = db_query(c, &s, sql[SQL_BASE], "");
 	if (e != ERR_OK)
-		return e;
-	return x->by > 0 ? db_exec(c, NULL, sql[SQL_DEADLINES], "i", x->by)
-			 : db_exec(c, NULL, sql[SQL_AHEAD], "i", x->now);
+		return e == ERR_NOTFOUND ? ERR_OK : e;
+	out->known = strcmp(db_text(s, 0, NULL), clock_boot()) == 0;
+	out->ahead = db_int(s, 1);
+	db_end(s);
+	return ERR_OK;
+}
+
+static bool
+is_step(int64_t by)
+{
+	return by <= -CLOCK_STEP_MS || by >= CLOCK_STEP_MS;
+}
+
+/* The clock was set by so much. */
+static enum err
+move(struct db_conn *c, int64_t now, int64_t by)
+{
+	int64_t from = by > 0 ? INT64_MIN : now;
+	int64_t to = by > 0 ? now - by : INT64_MAX;
+	/* A job that waits since before is no younger; one from the future is. */
+	const char *jobs = sql[by > 0 ? SQL_MOVE_DEADLINES : SQL_MOVE_JOBS];
+	enum err e;
+
+	e = db_exec(c, NULL, sql[SQL_MOVE_OFFERS], "iii", by, from, to);
+	if (e == ERR_OK)
+		e = db_exec(
+		    c, NULL, sql[SQL_MOVE_RETURNS], "iii", by, from, to);
+	return e == ERR_OK ? db_exec(c, NULL, jobs, "iii", by, from, to) : e;
+}
+
+/* What is later than from begins anew; and what comes from the future. */
+static enum err
+begin_anew(struct db_conn *c, int64_t now, int64_t from)
+{
+	enum err e;
+
+	e = db_exec(c, NULL, sql[SQL_OFFERS], "ii", now, from);
+	if (e == ERR_OK)
+		e = db_exec(c, NULL, sql[SQL_RETURNS], "ii", now, from);
+	return e == ERR_OK ? db_exec(c, NULL, sql[SQL_AHEAD], "i", now) : e;
 }
 
 enum err
-handout_clock_set(struct svc *s, int64_t by)
+handout_clock_settle(struct db_conn *c, int64_t *now, int64_t *by)
 {
-	struct setting x = {clock_now_ms(), by};
+	int64_t ahead = clock_ahead_ms(now);
+	struct base base;
+	enum err e;
 
-	return db_write(s->db, set_change, &x);
+	*by = 0;
+	if ((e = read_base(c, &base)) != ERR_OK)
+		return e;
+	if (base.known && !is_step(ahead - base.ahead))
+		return ERR_OK;
+	if (base.known) {
+		*by = ahead - base.ahead;
+		e = move(c, *now, *by);
+	}
+	/* Nobody knows how long the host was off. */
+	if (e == ERR_OK)
+		e = begin_anew(c, *now, base.known ? *now : INT64_MIN);
+	return e == ERR_OK ? db_exec(c, NULL, sql[SQL_SET_BASE], "ti",
+				 clock_boot(), ahead)
+			   : e;
+}
+
+static enum err
+settle_change(struct db_conn *c, void *arg)
+{
+	int64_t now;
+
+	return handout_clock_settle(c, &now, arg);
+}
+
+enum err
+handout_clock(struct svc *s, int64_t *by)
+{
+	*by = 0;
+	return db_write(s->db, settle_change, by);
 }

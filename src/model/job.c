@@ -186,6 +186,8 @@ submit_change(struct db_conn *c, void *arg)
 	};
 	enum err e;
 
+	/* The clock may have been set while this waited. */
+	sub->now = clock_now_ms();
 	if ((e = same_key(c, sub)) != ERR_OK || sub->repeated)
 		return e;
 	if ((e = same_id(c, sub)) != ERR_OK || sub->repeated)
@@ -323,7 +325,6 @@ job_submit(struct svc *s, struct arena *a, const struct job_new *job,
 	struct submission sub = {
 	    .job = job,
 	    .client_id = job->secrets ? caller->client_id : NULL,
-	    .now = clock_now_ms(),
 	    .max_queues = conf_int(s->conf, CONF_MAX_QUEUES),
 	};
 
@@ -338,7 +339,7 @@ job_submit(struct svc *s, struct arena *a, const struct job_new *job,
 	if (sub.verdict != JOB_OK)
 		return sub.verdict;
 	if (s->has_broker)
-		sub.publish_at = sub.now + OUTBOX_FIRST_TRY_MS;
+		sub.publish_at = clock_now_ms() + OUTBOX_FIRST_TRY_MS;
 	item.publish_at = sub.publish_at;
 	more->failure = db_write(s->db, submit_change, &sub);
 	if (more->failure != ERR_OK)

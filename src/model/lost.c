@@ -385,13 +385,15 @@ act_change(struct db_conn *c, void *arg)
 {
 	struct acting *x = arg;
 
+	/* The clock may have been set while this waited. */
+	x->now = clock_now_ms();
 	return x->d->heard ? hear(c, x) : lose(c, x);
 }
 
 static enum err
 act(struct lost *l, struct svc *s, const struct due *d, int64_t *n)
 {
-	struct acting x = {.s = s, .d = d, .now = clock_now_ms()};
+	struct acting x = {.s = s, .d = d};
 	struct retry retry = {.queue = NULL};
 	enum err e;
 

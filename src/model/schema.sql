@@ -337,3 +337,10 @@ END;
 CREATE INDEX job_best
   ON job (queue, ready, secrets, excludes, priority DESC, seq)
   WHERE state = 'waiting';
+
+-- By which clock the times of offers, returns and queue_timeouts are: one row.
+CREATE TABLE clock_base (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  boot TEXT NOT NULL,           -- the start of the host, as the kernel names it
+  ahead INTEGER NOT NULL        -- of the wall clock to the monotonic one of that start
+) STRICT;

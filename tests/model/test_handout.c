@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "agent.h"
 #include "cause.h"
@@ -17,12 +18,31 @@
 
 static struct fixture f;
 static struct cause cause;
+static int64_t wall;
 
 static void
 setup(void)
 {
+	int64_t by;
+
 	fixture_open(&f, "OFFER_TIMEOUT = 900\nRETURN_GRACE = 600\n");
-	clock_set_for_test(NOW);
+	clock_set_for_test(wall = NOW);
+	cr_assert_eq(handout_clock(&f.svc, &by), ERR_OK);
+}
+
+/* Time goes on, by all clocks. */
+static void
+pass(int64_t ms)
+{
+	clock_set_for_test(wall += ms);
+	clock_skip_for_test(ms);
+}
+
+/* ... until so long after the begin. */
+static void
+pass_until(int64_t ms)
+{
+	pass(NOW + ms - wall);
 }
 
 static void
@@ -30,6 +50,7 @@ teardown(void)
 {
 	cause_set(NULL);
 	clock_set_for_test(0);
+	clock_boot_for_test(NULL);
 	fixture_close(&f);
 }
 
@@ -145,7 +166,7 @@ Test(handout, offers_again_what_nobody_has_shown_a_sign_of)
 	struct job a, b;
 
 	cr_assert_eq(polls("q", "a", &a), ERR_OK);
-	clock_set_for_test(NOW + 5000);
+	pass_until(5000);
 	cr_assert_eq(polls("q", "a", &b), ERR_OK);
 	cr_expect_str_eq(b.id.text, first.text);
 	cr_expect_str_eq(b.body, a.body);
@@ -180,7 +201,7 @@ Test(handout, starts_a_job_at_the_first_sign_and_never_hands_it_out_again)
 	expect_offer("q", "a", first);
 	cr_assert_eq(reports(first, "a", "setup"), ERR_OK);
 	expect_event(first, "job.started");
-	clock_set_for_test(NOW + INT64_C(1000) * 86400 * 1000);
+	pass(1000 * DAY);
 	sweep();
 	expect_state(first, "setup");
 	expect_offer("q", "b", second);
@@ -252,10 +273,10 @@ Test(handout, goes_back_to_its_old_place_without_a_sign)
 	struct id first = given("q"), second = given("q");
 
 	expect_offer("q", "a", first);
-	clock_set_for_test(NOW + 900 * 1000);
+	pass_until(900 * 1000);
 	sweep();
 	expect_state(first, "running");
-	clock_set_for_test(NOW + 900 * 1000 + 1);
+	pass_until(900 * 1000 + 1);
 	sweep();
 	expect_state(first, "waiting");
 	expect_event(first, "no sign of its agent");
@@ -264,15 +285,28 @@ Test(handout, goes_back_to_its_old_place_without_a_sign)
 	expect_offer("q", "a", second);
 }
 
-/* The wall clock is set, while no time passes. */
+/* The wall clock is set, while no time passes and nobody looks. */
+static void
+set_clock_unseen(int64_t by)
+{
+	clock_set_for_test(wall += by);
+}
+
+static void
+expect_settled(int64_t by)
+{
+	int64_t seen;
+
+	cr_assert_eq(handout_clock(&f.svc, &seen), ERR_OK);
+	/* The clock that is not set goes on during a test. */
+	cr_expect(seen <= by && seen > by - CLOCK_STEP_MS);
+}
+
 static void
 set_clock(int64_t by)
 {
-	static int64_t set;
-
-	set += by;
-	clock_set_for_test(NOW + set);
-	cr_assert_eq(handout_clock_set(&f.svc, by), ERR_OK);
+	set_clock_unseen(by);
+	expect_settled(by);
 	sweep();
 }
 
@@ -292,10 +326,10 @@ Test(handout, ends_what_nobody_took_in_time_also_when_nothing_else_is_due)
 {
 	struct id job = given_until("q", 60);
 
-	clock_set_for_test(NOW + 59 * 1000);
+	pass_until(59 * 1000);
 	sweep();
 	expect_state(job, "waiting");
-	clock_set_for_test(NOW + 60 * 1000);
+	pass_until(60 * 1000);
 	sweep();
 	expect_state(job, "cancelled");
 }
@@ -324,7 +358,7 @@ Test(handout, freezes_nothing_when_the_clock_is_set_back)
 {
 	struct id offered, marked, waits;
 
-	clock_set_for_test(NOW + DAY);
+	pass(DAY);
 	offered = given("q");
 	expect_offer("q", "a", offered);
 	marked = given("m");
@@ -332,15 +366,124 @@ Test(handout, freezes_nothing_when_the_clock_is_set_back)
 	cr_assert_eq(reports(marked, "b", "test"), ERR_OK);
 	expect_nothing("m", "b");
 	waits = given_until("w", 60);
-	clock_set_for_test(NOW);
-	cr_assert_eq(handout_clock_set(&f.svc, -DAY), ERR_OK);
-	sweep();
+	set_clock(-DAY);
 	expect_state(waits, "waiting");
-	clock_set_for_test(NOW + 901 * 1000);
+	pass(901 * 1000);
 	sweep();
 	expect_state(offered, "waiting");
 	expect_state(marked, "cancelled");
 	expect_state(waits, "cancelled");
+}
+
+/* Where something would be due by the clock the sweep is the first to look. */
+Test(handout, lets_an_offer_last_its_time_also_when_the_clock_is_set_unseen)
+{
+	static const int64_t steps[] = {DAY, -DAY, 400000, -20000};
+	struct id id;
+	size_t i;
+
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		id = given("q");
+		expect_offer("q", "a", id);
+		pass(600 * 1000);
+		set_clock_unseen(steps[i]);
+		sweep();
+		expect_state(id, "running");
+		expect_settled(steps[i] > 0 ? 0 : steps[i]);
+		pass(280 * 1000);
+		sweep();
+		expect_state(id, "running");
+		expect_nothing("q", "b");
+		/* Not much longer either, unless it could be of after a small step back. */
+		pass(steps[i] == -20000 ? 50 * 1000 : 30 * 1000);
+		sweep();
+		expect_state(id, "waiting");
+		cr_assert_eq(job_cancel(&f.svc, &id), ERR_OK);
+	}
+}
+
+Test(handout, makes_the_times_fit_once_however_many_see_the_clock_set)
+{
+	struct id waits = given_until("w", 60);
+	struct id offered = given("q");
+
+	expect_offer("q", "a", offered);
+	set_clock_unseen(DAY);
+	expect_settled(DAY);
+	expect_settled(0);
+	expect_settled(0);
+	sweep();
+	expect_state(waits, "waiting");
+	pass(61 * 1000);
+	sweep();
+	expect_state(waits, "cancelled");
+	expect_state(offered, "running");
+	pass(840 * 1000);
+	sweep();
+	expect_state(offered, "waiting");
+}
+
+Test(handout, leaves_alone_what_came_since_the_clock_was_set)
+{
+	struct id before = given_until("w", 60), since, offered = given("q");
+
+	set_clock_unseen(DAY);
+	since = given_until("w", 60);
+	expect_offer("q", "a", offered);
+	expect_settled(DAY);
+	pass(61 * 1000);
+	sweep();
+	expect_state(before, "cancelled");
+	expect_state(since, "cancelled");
+	expect_state(offered, "running");
+	pass(840 * 1000);
+	sweep();
+	expect_state(offered, "waiting");
+}
+
+/* How long the host was off, and whether its clock is right, nobody knows. */
+Test(handout, begins_an_offer_and_a_return_anew_when_the_host_was_started_anew)
+{
+	struct id offered = given("q"), marked;
+
+	expect_offer("q", "a", offered);
+	marked = given("m");
+	expect_offer("m", "b", marked);
+	cr_assert_eq(reports(marked, "b", "test"), ERR_OK);
+	expect_nothing("m", "b");
+	pass(500 * 1000);
+	clock_boot_for_test("another");
+	set_clock_unseen(DAY);
+	sweep();
+	expect_settled(0);
+	pass(599 * 1000);
+	sweep();
+	expect_state(offered, "running");
+	expect_state(marked, "test");
+	pass(2 * 1000);
+	sweep();
+	expect_state(marked, "cancelled");
+	pass(300 * 1000);
+	sweep();
+	expect_state(offered, "waiting");
+}
+
+Test(handout, writes_nothing_while_the_clock_is_not_set)
+{
+	struct stat before, after;
+	char path[128];
+	int i;
+
+	(void)snprintf(path, sizeof(path), "%s/state.db-wal", f.dir);
+	(void)given("q");
+	cr_assert_eq(stat(path, &before), 0);
+	for (i = 0; i < 3; i++) {
+		pass(3600 * 1000);
+		expect_settled(0);
+		sweep();
+	}
+	cr_assert_eq(stat(path, &after), 0);
+	cr_expect_eq(after.st_size, before.st_size);
 }
 
 Test(handout, goes_back_at_once_when_its_agent_leaves_the_queue_out)
@@ -367,7 +510,7 @@ Test(handout, lets_a_former_agent_change_nothing)
 	struct id id = given("q");
 
 	expect_offer("q", "a", id);
-	clock_set_for_test(NOW + 901 * 1000);
+	pass_until(901 * 1000);
 	sweep();
 	/* Neither while it waits nor when another has it. */
 	cr_expect_eq(reports(id, "a", "complete"), ERR_NOTFOUND);
@@ -405,10 +548,10 @@ Test(handout, marks_a_job_whose_agent_returns_and_ends_it_after_the_grace)
 	cr_assert_eq(reports(id, "a", "test"), ERR_OK);
 	expect_nothing("q", "a");
 	expect_event(id, "job.agent_returned");
-	clock_set_for_test(NOW + 600 * 1000 - 1);
+	pass_until(600 * 1000 - 1);
 	sweep();
 	expect_state(id, "test");
-	clock_set_for_test(NOW + 600 * 1000);
+	pass_until(600 * 1000);
 	sweep();
 	expect_state(id, "cancelled");
 	expect_event(id, "agent returned without result");
@@ -466,7 +609,7 @@ Test(handout, takes_a_late_result_for_the_end_once)
 	expect_offer("q", "a", id);
 	cr_assert_eq(reports(id, "a", "test"), ERR_OK);
 	expect_nothing("q", "a");
-	clock_set_for_test(NOW + 600 * 1000);
+	pass_until(600 * 1000);
 	sweep();
 	expect_state(id, "cancelled");
 	cr_expect_eq(events_of(id, "job.ended"), 1);
@@ -488,7 +631,7 @@ Test(handout, goes_on_when_the_agent_that_returned_goes_on)
 	expect_nothing("q", "a");
 	cr_assert_eq(reports(id, "a", "cleanup"), ERR_OK);
 	expect_event(id, "job.continued");
-	clock_set_for_test(NOW + 700 * 1000);
+	pass_until(700 * 1000);
 	sweep();
 	expect_state(id, "cleanup");
 }
@@ -587,7 +730,7 @@ Test(handout, cancels_for_good_what_the_server_had_ended)
 	expect_offer("q", "a", id);
 	cr_assert_eq(reports(id, "a", "test"), ERR_OK);
 	expect_nothing("q", "a");
-	clock_set_for_test(NOW + 600 * 1000);
+	pass_until(600 * 1000);
 	sweep();
 	cr_assert_eq(job_cancel(&f.svc, &id), ERR_OK);
 	cr_assert_eq(reports(id, "a", "complete"), ERR_OK);
@@ -601,10 +744,10 @@ Test(handout, ends_what_nobody_took_in_time_though_nothing_else_is_due)
 	cr_assert_eq(fixture_submit(
 			 &f, "{\"job_queue\":\"q\",\"queue_timeout\":60}", &id),
 	    JOB_OK);
-	clock_set_for_test(NOW + 60 * 1000 - 1);
+	pass_until(60 * 1000 - 1);
 	sweep();
 	expect_state(id, "waiting");
-	clock_set_for_test(NOW + 60 * 1000);
+	pass_until(60 * 1000);
 	sweep();
 	expect_state(id, "cancelled");
 	expect_event(id, "no agent took it within queue_timeout");

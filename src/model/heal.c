@@ -4,6 +4,7 @@
 #include "heal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "clock.h"
 #include "log.h"
@@ -25,9 +26,11 @@ static const char *const sql[] = {
     [SQL_WAITING] = "SELECT coalesce(sum(n), 0), max(last) FROM "
 		    "(SELECT count(*) AS n, max(seq) AS last FROM job "
 		    "WHERE " PUBLISHED " GROUP BY priority) AS some",
-    [SQL_FIND] = "SELECT seq FROM job WHERE " PUBLISHED
-		 " AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4",
-    [SQL_MARK] = "UPDATE job SET publish_at = $2 WHERE seq = $1",
+    /* The + keeps the index of all jobs of the queue out, for the same reason. */
+    [SQL_FIND] = "SELECT seq FROM job WHERE " PUBLISHED " AND +seq <= $2 "
+		 "ORDER BY priority DESC, seq",
+    [SQL_MARK] = "UPDATE job SET publish_at = $3 WHERE seq = $2 "
+		 "AND " PUBLISHED,
 };
 
 /* The jobs of a queue that wait and are published. */
@@ -53,57 +56,79 @@ count_waiting(struct svc *s, const char *queue, struct waiting *out)
 	return e;
 }
 
+/* What is to be published again, in the order of submission. */
 struct marking {
 	const char *queue;
 	int64_t now;
-	int64_t after, last; /* seq: those in between, without and with */
-	int64_t reached; /* of those marked the last */
-	size_t n;
+	int64_t *list; /* seq */
+	size_t n, done;
+	int64_t marked;
 };
 
 static enum err
 mark_change(struct db_conn *c, void *arg)
 {
 	struct marking *m = arg;
-	int64_t found[BATCH];
-	struct db_stmt *s;
-	enum err e;
-	size_t i;
+	size_t i, end = m->n - m->done < BATCH ? m->n : m->done + BATCH;
+	int64_t n = 0, marked = 0;
+	enum err e = ERR_OK;
 
-	m->n = 0;
-	for (e = db_query(c, &s, sql[SQL_FIND], "tiii", m->queue, m->after,
-		 m->last, (int64_t)BATCH);
-	     e == ERR_OK && m->n < BATCH; e = db_next(s))
-		found[m->n++] = m->reached = db_int(s, 0);
-	if (s != NULL)
-		db_end(s);
-	if (e == ERR_NOTFOUND)
-		e = ERR_OK;
-	for (i = 0; i < m->n && e == ERR_OK; i++)
-		e = db_exec(c, NULL, sql[SQL_MARK], "ii", found[i], m->now);
-	return e;
+	for (i = m->done; i < end && e == ERR_OK; i++, marked += n)
+		e = db_exec(
+		    c, &n, sql[SQL_MARK], "tii", m->queue, m->list[i], m->now);
+	if (e != ERR_OK)
+		return e;
+	m->done = end;
+	m->marked += marked;
+	return ERR_OK;
 }
 
-/* Those that came since are none of them: the outbox or their submitter has sent them. */
+static int
+by_seq(const void *a, const void *b)
+{
+	const int64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Those that were counted, as far as they wait yet.  The ones that came since are none of them:
+ * the outbox or their submitter has sent them. */
+static enum err
+list_waiting(struct svc *s, const struct waiting *w, struct marking *m)
+{
+	struct db_conn *c = db_read(s->db);
+	struct db_stmt *st;
+	enum err e;
+
+	for (e = db_query(c, &st, sql[SQL_FIND], "ti", m->queue, w->last);
+	     e == ERR_OK && m->n < (size_t)w->n; e = db_next(st))
+		m->list[m->n++] = db_int(st, 0);
+	if (st != NULL)
+		db_end(st);
+	db_read_end(s->db, c);
+	if (m->n > 0)
+		qsort(m->list, m->n, sizeof(*m->list), by_seq);
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
 static enum err
 publish_again(struct svc *s, const char *queue, const struct waiting *w)
 {
 	struct marking m = {.queue = queue, .now = clock_now_ms()};
-	int64_t total = 0;
 	enum err e;
 
-	m.last = w->last;
-	do {
+	m.list = calloc((size_t)w->n, sizeof(*m.list));
+	if (m.list == NULL)
+		return ERR_NOMEM;
+	e = list_waiting(s, w, &m);
+	while (e == ERR_OK && m.done < m.n)
 		e = db_write(s->db, mark_change, &m);
-		if (e != ERR_OK)
-			return e;
-		total += (int64_t)m.n;
-		m.after = m.reached;
-	} while (m.n == BATCH);
-	log_warn("the broker has lost messages of the queue %s: %lld jobs are "
-		 "published again",
-	    queue, (long long)total);
-	return ERR_OK;
+	free(m.list);
+	if (e == ERR_OK)
+		log_warn("the broker has lost messages of the queue %s: %lld "
+			 "jobs are published again",
+		    queue, (long long)m.marked);
+	return e;
 }
 
 /* Jobs are counted before messages: one that is published in between is a message more. */

@@ -1,6 +1,8 @@
 /* A broker that has lost messages gets those of waiting jobs again. */
 
 #include <criterion/criterion.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "clock.h"
@@ -149,6 +151,64 @@ Test(heal, marks_each_of_many_once)
 	fake_broker_delete(fake, "q");
 	heal_all();
 	cr_expect_eq(unpublished(), 1201);
+}
+
+static _Atomic int64_t steps; /* of all statements, as SQLite counts them */
+
+static int
+count_steps(unsigned type, void *ctx, void *stmt, void *ns)
+{
+	(void)type;
+	(void)ctx;
+	(void)ns;
+	(void)atomic_fetch_add(
+	    &steps, sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 1));
+	return 0;
+}
+
+static int
+watch_steps(sqlite3 *db, const char **why, const void *api)
+{
+	(void)why;
+	(void)api;
+	return sqlite3_trace_v2(db, SQLITE_TRACE_PROFILE, count_steps, NULL);
+}
+
+static int64_t
+steps_of_healing(void)
+{
+	int64_t before = atomic_load(&steps);
+
+	heal_all();
+	return atomic_load(&steps) - before;
+}
+
+Test(heal, looks_at_the_waiting_jobs_alone)
+{
+	int64_t few, many;
+
+	cr_assert_eq(
+	    sqlite3_auto_extension((void (*)(void))watch_steps), SQLITE_OK);
+	given_server("");
+	(void)given("q");
+	(void)given("q");
+	fake_broker_delete(fake, "q");
+	few = steps_of_healing();
+	cr_expect_eq(unpublished(), 2);
+	cr_expect_gt(few, 0);
+	fixture_sql(&f, "UPDATE job SET publish_at = NULL");
+	fixture_sql(&f,
+	    "INSERT INTO job (id, queue, priority, state, seed, ready, "
+	    "body, created_at, ended_at, result_file) "
+	    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
+	    "SELECT i + 1 FROM n WHERE i < 2000) "
+	    "SELECT 'x' || i, 'q', 0, 'complete', 0, 1, '{}', 1, 1, 0 "
+	    "FROM n");
+	fixture_sql(
+	    &f, "UPDATE job SET seq = seq + 5000 WHERE state = 'waiting'");
+	many = steps_of_healing();
+	cr_expect_eq(unpublished(), 2);
+	cr_expect_lt(many, 2 * few);
 }
 
 Test(heal, comes_after_each_connection_and_where_trimming_finds_none)

@@ -1,8 +1,12 @@
 /*
  * Trimming.  A mark is leased to one process for a while, so that two do not take the same
  * queue in turns, and a transition meanwhile marks it once more.  Where the head waits the mark
- * rests until that job leaves: nobody looks at the broker before.  A queue that is put off has a
+ * rests until that job leaves: no message is taken before.  A queue that is put off has a
  * head that is no job's, so that none that leaves hastens it.
+ *
+ * A consumer may hold messages that stand before the first, and come back when it goes.  So a
+ * queue that had one is declared passively each minute, and marked once it has none any more.
+ * Which these are is in memory: a process that starts marks all.
  */
 
 #include "trim.h"
@@ -33,6 +37,8 @@
 /* When the broker does not let us, or others' messages are in the way. */
 #define MUCH_LATER_MS INT64_C(60000)
 #define COMPLAIN_MS INT64_C(60000)
+/* How often to see whether consumers have gone. */
+#define CONSUMERS_MS INT64_C(60000)
 
 enum {
 	SQL_DUE,
@@ -43,6 +49,7 @@ enum {
 	SQL_AGAIN,
 	SQL_JOB,
 	SQL_FORMER,
+	SQL_MARK,
 	SQL_MARK_ALL
 };
 
@@ -64,6 +71,9 @@ static const char *const sql[] = {
     /* The job is gone, but was ours. */
     [SQL_FORMER] = "SELECT 1 FROM journal WHERE subject = $1 "
 		   "AND kind = 'job.submitted' LIMIT 1",
+    [SQL_MARK] = "INSERT INTO queue_trim (queue, at) VALUES ($1, 0) "
+		 "ON CONFLICT (queue) DO UPDATE SET at = 0, head = NULL "
+		 "WHERE coalesce(queue_trim.head, '-') <> ''",
     [SQL_MARK_ALL] =
 	"INSERT INTO queue_trim (queue, at) SELECT name, 0 FROM queue "
 	"WHERE true ON CONFLICT (queue) DO UPDATE SET at = 0, head = NULL",
@@ -81,6 +91,7 @@ enum end {
 struct pass {
 	char queue[NAME_LEN_MAX + 1];
 	enum end end;
+	bool consumed; /* somebody may hold messages of it */
 	char head[ID_LEN + 1];
 };
 
@@ -89,6 +100,15 @@ struct batch {
 	int64_t lease;
 	struct pass passes[QUEUES_MAX];
 	size_t n;
+};
+
+/* Queues that had consumers when they were looked at last. */
+struct consumed {
+	char (*names)[NAME_LEN_MAX + 1];
+	size_t n, room;
+	size_t
+	    left; /* of the names, the first ones: to be looked at in this round */
+	int64_t next_ms; /* monotonic, then a round begins */
 };
 
 struct trim {
@@ -101,6 +121,7 @@ struct trim {
 	char trimmed[NAME_LEN_MAX + 1]; /* the queues take turns */
 	bool was_blocked;
 	int64_t complained_ms;
+	struct consumed consumed;
 };
 
 enum err
@@ -126,6 +147,8 @@ leave(struct trim *t)
 	broker_tap_close(t->tap);
 	t->tap = NULL;
 	t->retry_ms = clock_mono_ms() + AGAIN_MS;
+	/* All are marked when it is there again. */
+	t->consumed.n = t->consumed.left = 0;
 }
 
 void
@@ -134,7 +157,14 @@ trim_close(struct trim *t)
 	if (t == NULL)
 		return;
 	broker_tap_close(t->tap);
+	free(t->consumed.names);
 	free(t);
+}
+
+static enum err
+mark(struct db_conn *c, const char *queue)
+{
+	return db_exec(c, NULL, sql[SQL_MARK], "t", queue);
 }
 
 static enum err
@@ -259,12 +289,21 @@ take_one(struct trim *t, struct pass *p, struct held *held)
 	return false;
 }
 
+/* Consumers are counted first: one that goes since has put back what it held. */
 static void
 trim_queue(struct trim *t, struct pass *p)
 {
 	struct held held = {.tag = 0};
+	int64_t messages, consumers;
 	unsigned i;
+	enum err e;
 
+	e = broker_tap_look(t->tap, p->queue, &messages, &consumers);
+	if (e != ERR_OK) {
+		p->end = end_of(t, p->queue, e, true);
+		return;
+	}
+	p->consumed = consumers > 0;
 	p->end = END_MORE;
 	for (i = 0; i < MESSAGES_MAX && has_time(t); i++)
 		if (!take_one(t, p, &held))
@@ -324,6 +363,18 @@ lease_change(struct db_conn *c, void *arg)
 	return e;
 }
 
+/* Another process that has leased the queue since, after a mark that was made anew, may have seen
+ * it without the message that was held here, and taken the second for the first. */
+static enum err
+rest(struct db_conn *c, const struct batch *b, const struct pass *p)
+{
+	int64_t n;
+	enum err e;
+
+	e = db_exec(c, &n, sql[SQL_REST], "tit", p->queue, b->lease, p->head);
+	return e == ERR_OK && n == 0 ? mark(c, p->queue) : e;
+}
+
 /* A mark that was made anew meanwhile is not that of the lease, and stays unless the queue is
  * put off. */
 static enum err
@@ -342,8 +393,7 @@ settle_change(struct db_conn *c, void *arg)
 			    c, NULL, sql[SQL_DONE], "ti", p->queue, b->lease);
 			break;
 		case END_WAITS:
-			e = db_exec(c, NULL, sql[SQL_REST], "tit", p->queue,
-			    b->lease, p->head);
+			e = rest(c, b, p);
 			break;
 		case END_LATER:
 			e = db_exec(c, NULL, sql[SQL_PUT_OFF], "tii", p->queue,
@@ -355,6 +405,76 @@ settle_change(struct db_conn *c, void *arg)
 		}
 	}
 	return e;
+}
+
+/* It is to be looked at once its consumers have gone. */
+static void
+await_consumers(struct consumed *w, const char *queue)
+{
+	size_t i, room = w->room == 0 ? 16 : 2 * w->room;
+	void *names;
+
+	for (i = 0; i < w->n; i++)
+		if (strcmp(w->names[i], queue) == 0)
+			return;
+	if (w->n == w->room) {
+		names = realloc(w->names, room * sizeof(*w->names));
+		if (names == NULL)
+			return;
+		w->names = names;
+		w->room = room;
+	}
+	if (w->n == 0)
+		w->next_ms = clock_mono_ms() + CONSUMERS_MS;
+	(void)snprintf(w->names[w->n++], sizeof(w->names[0]), "%s", queue);
+}
+
+static enum err
+mark_change(struct db_conn *c, void *arg)
+{
+	return mark(c, arg);
+}
+
+/* Look whether the queue has consumers yet; else it is forgotten here and marked. */
+static enum err
+look_at_consumers(struct trim *t, size_t i)
+{
+	struct consumed *w = &t->consumed;
+	int64_t messages, consumers = 0;
+	enum err e;
+
+	e = broker_tap_look(t->tap, w->names[i], &messages, &consumers);
+	if (e == ERR_BROKER || (e == ERR_OK && consumers > 0))
+		return e;
+	if (e == ERR_OK)
+		e = db_write(t->s->db, mark_change, w->names[i]);
+	/* One that is not there, or not to be looked at, has none that are told. */
+	if (e == ERR_OK || e == ERR_NOTFOUND || e == ERR_CONFLICT)
+		memmove(w->names[i], w->names[--w->n], sizeof(w->names[i]));
+	return e;
+}
+
+/* True: there are more to look at. */
+static bool
+look_at_consumed(struct trim *t)
+{
+	struct consumed *w = &t->consumed;
+	enum err e = ERR_OK;
+	unsigned i;
+
+	if (w->left == 0 && w->n > 0 && clock_mono_ms() >= w->next_ms) {
+		w->left = w->n;
+		w->next_ms = clock_mono_ms() + CONSUMERS_MS;
+	}
+	/* From the last to the first, so that one that was looked at takes the place of
+	 * each that goes. */
+	for (i = 0;
+	     i < QUEUES_MAX && w->left > 0 && e != ERR_BROKER && has_time(t);
+	     i++)
+		e = look_at_consumers(t, --w->left);
+	if (e == ERR_BROKER)
+		leave(t);
+	return w->left > 0;
 }
 
 /* True: there may be more. */
@@ -372,6 +492,8 @@ trim_batch(struct trim *t, struct batch *b)
 			p->end = END_BROKER;
 		else if (!queue_is_unclaimed(t->s->conf, p->queue))
 			trim_queue(t, p);
+		if (p->consumed && (p->end == END_EMPTY || p->end == END_WAITS))
+			await_consumers(&t->consumed, p->queue);
 		more |= p->end == END_MORE;
 		lost |= p->end == END_BROKER;
 	}
@@ -446,6 +568,7 @@ bool
 trim_tick(struct trim *t)
 {
 	enum broker_state state = broker_state(t->s->broker);
+	bool more;
 
 	t->until_ms = clock_mono_ms() + STEP_MS;
 	if (t->tap != NULL &&
@@ -457,7 +580,10 @@ trim_tick(struct trim *t)
 	if (t->was_blocked && state != BROKER_BLOCKED && mark_all(t) != ERR_OK)
 		return false;
 	t->was_blocked = state == BROKER_BLOCKED;
-	return t->healing ? heal_some(t) : trim_some(t);
+	if (t->healing)
+		return heal_some(t);
+	more = look_at_consumed(t);
+	return (t->tap != NULL && trim_some(t)) || more;
 }
 
 void

@@ -394,3 +394,112 @@ Test(trim, keeps_a_mark_that_is_made_while_it_looks)
 	trims();
 	expect_queue("q", 0, NULL);
 }
+
+/* So much time passes for those who measure it. */
+static void
+wait_for(int64_t ms)
+{
+	clock_skip_for_test(ms);
+	later(ms);
+}
+
+/* What stands on the queue, as the broker tells: others may have got more. */
+static void
+put_anew(const char *queue, const struct id *first, const struct id *second,
+    unsigned consumers)
+{
+	fake_broker_delete(fake, queue);
+	fake_broker_put(fake, queue, "", 0);
+	if (first != NULL)
+		fake_broker_put(fake, queue, first->text, 1);
+	if (second != NULL)
+		fake_broker_put(fake, queue, second->text, 1);
+	fake_broker_consume(fake, queue, consumers);
+}
+
+Test(trim, removes_what_a_consumer_held_before_the_first_once_it_has_gone)
+{
+	struct id held, waiting;
+	unsigned taken;
+
+	given_server("");
+	held = given("q");
+	waiting = given("q");
+	put_anew("q", &waiting, NULL, 1);
+	cancel(held);
+	trims();
+	taken = fake_broker_count(fake, FAKE_TAKEN);
+	/* As long as it is there, no message is taken. */
+	wait_for(MINUTE);
+	trims();
+	wait_for(MINUTE);
+	trims();
+	cr_expect_eq(fake_broker_count(fake, FAKE_TAKEN), taken);
+	put_anew("q", &held, &waiting, 0);
+	trims();
+	expect_queue("q", 2, &held);
+	wait_for(MINUTE);
+	trims();
+	expect_queue("q", 1, &waiting);
+	/* And then the head rests. */
+	taken = fake_broker_count(fake, FAKE_TAKEN);
+	wait_for(10 * MINUTE);
+	trims();
+	cr_expect_eq(fake_broker_count(fake, FAKE_TAKEN), taken);
+}
+
+Test(trim, removes_what_consumers_held_of_queues_that_seemed_empty)
+{
+	struct id held[3];
+	const char *queues[] = {"a", "b", "c"};
+	size_t i;
+
+	given_server("");
+	for (i = 0; i < 3; i++) {
+		held[i] = given(queues[i]);
+		put_anew(queues[i], NULL, NULL, 1);
+		cancel(held[i]);
+	}
+	trims();
+	cr_expect_eq(fixture_number(&f, "SELECT count(*) FROM queue_trim"), 0);
+	put_anew("a", &held[0], NULL, 0);
+	put_anew("b", &held[1], NULL, 1);
+	put_anew("c", &held[2], NULL, 0);
+	wait_for(MINUTE);
+	trims();
+	expect_queue("a", 0, NULL);
+	expect_queue("b", 1, &held[1]);
+	expect_queue("c", 0, NULL);
+	fake_broker_consume(fake, "b", 0);
+	wait_for(MINUTE);
+	trims();
+	expect_queue("b", 0, NULL);
+}
+
+/* While the first is held here, another process finds the second to be the first. */
+Test(trim, looks_again_where_another_may_have_missed_what_it_held)
+{
+	struct id first;
+
+	given_server("");
+	first = given("q");
+	(void)given("q");
+	trims();
+	fixture_sql(&f, "UPDATE queue_trim SET at = 0, head = NULL");
+	fixture_sql(&f,
+	    "CREATE TRIGGER other AFTER UPDATE ON queue_trim "
+	    "WHEN NEW.at > 0 BEGIN "
+	    "UPDATE queue_trim SET at = NULL, "
+	    "head = (SELECT id FROM job ORDER BY seq DESC LIMIT 1); END");
+	trims();
+	fixture_sql(&f, "DROP TRIGGER other");
+	cr_expect_eq(fixture_number(&f, "SELECT at FROM queue_trim"), 0);
+	trims();
+	cr_expect_eq(
+	    fixture_number(&f, "SELECT head = (SELECT id FROM job ORDER BY seq "
+			       "LIMIT 1) FROM queue_trim"),
+	    1);
+	cancel(first);
+	trims();
+	expect_queue("q", 1, NULL);
+}

@@ -61,6 +61,8 @@ data_post(struct worker *w, struct req *r)
 		return reply_err(r, e);
 	if ((why = name_fault(name, strlen(name))) != NULL)
 		return reply_name_fault(r, why);
+	if (!req_key(r, &report.key))
+		return r->status;
 
 	/* Act. */
 	r->cause.agent = name;

@@ -8,8 +8,6 @@
 #include "js_escape.h"
 #include "routes.h"
 
-#define KEY_LEN_MAX 255
-
 /* The reply where the caller may not. */
 static int
 refuse_caller(
@@ -117,23 +115,14 @@ hash_of(struct arena *a, const char *first, const char *second, size_t len)
 static bool
 read_key(struct req *r, struct job_new *job)
 {
-	const char *key = req_param(r, "HTTP_IDEMPOTENCY_KEY");
-	const char *client = r->caller.client_id;
-	size_t len, i;
+	const char *client = r->caller.client_id, *key;
 
-	if (key == NULL || key[0] == '\0')
-		return true;
-	len = strlen(key);
-	for (i = 0; i < len && key[i] > ' ' && key[i] < 0x7f; i++)
-		;
-	if (i < len || len > KEY_LEN_MAX) {
-		(void)reply_message(r, 400,
-		    "Idempotency-Key: not 1 to %d visible characters",
-		    KEY_LEN_MAX);
+	if (!req_key(r, &key))
 		return false;
-	}
+	if (key == NULL)
+		return true;
 	job->submit_key =
-	    hash_of(r->arena, client != NULL ? client : "", key, len);
+	    hash_of(r->arena, client != NULL ? client : "", key, strlen(key));
 	job->submit_hash = hash_of(r->arena, "", r->body, r->body_len);
 	if (job->submit_key != NULL && job->submit_hash != NULL)
 		return true;

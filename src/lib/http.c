@@ -213,6 +213,27 @@ req_json_object(struct req *r, struct js_doc *doc, struct faults *f)
 }
 
 bool
+req_key(struct req *r, const char **key)
+{
+	const char *text = req_param(r, "HTTP_IDEMPOTENCY_KEY");
+	size_t i;
+
+	*key = NULL;
+	if (text == NULL || text[0] == '\0')
+		return true;
+	for (i = 0; text[i] > ' ' && text[i] < 0x7f; i++)
+		;
+	if (text[i] != '\0' || i > REQ_KEY_MAX) {
+		(void)reply_message(r, 400,
+		    "Idempotency-Key: not 1 to %d visible characters",
+		    REQ_KEY_MAX);
+		return false;
+	}
+	*key = text;
+	return true;
+}
+
+bool
 req_detach(struct req *r, struct http_conn *out)
 {
 	if (r->io->detach == NULL || !r->io->detach(r->ctx, out))

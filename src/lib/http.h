@@ -109,6 +109,11 @@ enum err req_json(struct req *r, struct js_doc *doc)
 enum err req_json_object(struct req *r, struct js_doc *doc, struct faults *f)
     __attribute__((warn_unused_result));
 
+/* The header Idempotency-Key, by which a request tells that it is a repetition: *key, or NULL
+ * without one.  False after a 400 for one that is not 1 to REQ_KEY_MAX visible characters. */
+#define REQ_KEY_MAX 255
+bool req_key(struct req *r, const char **key);
+
 /*
  * Give the request's connection away, to be answered by way of http_fcgi_late.  Afterwards
  * the request is over for this thread: nothing of it may be read, and the handler

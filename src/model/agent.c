@@ -61,9 +61,11 @@ static const char *const sql[] = {
     [SQL_FORGET_QUEUES] = "DELETE FROM agent_queue WHERE agent = $1",
     [SQL_ADD_QUEUE] = "INSERT INTO agent_queue (queue, agent) "
 		      "VALUES ($1, $2) ON CONFLICT DO NOTHING",
-    [SQL_LOG] = "SELECT lines FROM agent_log WHERE agent = $1",
-    [SQL_SET_LOG] = "INSERT INTO agent_log (agent, lines) VALUES ($1, $2) "
-		    "ON CONFLICT (agent) DO UPDATE SET lines = excluded.lines",
+    [SQL_LOG] = "SELECT lines, coalesce(key = $2, 0) FROM agent_log "
+		"WHERE agent = $1",
+    [SQL_SET_LOG] = "INSERT INTO agent_log (agent, lines, key) "
+		    "VALUES ($1, $2, $3) ON CONFLICT (agent) DO UPDATE "
+		    "SET lines = excluded.lines, key = excluded.key",
     /* Nothing of what is told would change, and the time is of an age to stay. */
     [SQL_SAME] = "SELECT 1 FROM agent WHERE name = $1 "
 		 "AND ($2 IS NULL OR $2 = state) "
@@ -266,25 +268,31 @@ joined_log(const char *old, const struct agent_report *r)
 static enum err
 put_log(struct db_conn *c, const struct putting *p)
 {
-	struct json_object *list;
+	struct json_object *list = NULL;
+	bool repeated = false;
 	struct db_stmt *s;
 	enum err e;
 
 	if (p->r->n_log == 0)
 		return ERR_OK;
-	e = db_query(c, &s, sql[SQL_LOG], "t", p->name);
+	e = db_query(c, &s, sql[SQL_LOG], "tt", p->name, p->r->key);
 	if (e == ERR_OK) {
-		list = joined_log(db_text(s, 0, NULL), p->r);
+		repeated = db_int(s, 1) != 0;
+		if (!repeated)
+			list = joined_log(db_text(s, 0, NULL), p->r);
 		db_end(s);
 	} else if (e == ERR_NOTFOUND) {
 		list = joined_log(NULL, p->r);
 	} else {
 		return e;
 	}
+	if (repeated)
+		return ERR_OK;
 	if (list == NULL)
 		return ERR_NOMEM;
-	e = db_exec(c, NULL, sql[SQL_SET_LOG], "tt", p->name,
-	    json_object_to_json_string_ext(list, JSON_C_TO_STRING_PLAIN));
+	e = db_exec(c, NULL, sql[SQL_SET_LOG], "ttt", p->name,
+	    json_object_to_json_string_ext(list, JSON_C_TO_STRING_PLAIN),
+	    p->r->key);
 	(void)json_object_put(list);
 	return e;
 }

@@ -34,6 +34,7 @@ struct agent_report {
 	size_t n_queues;
 	const char **log;
 	size_t n_log;
+	const char *key; /* Idempotency-Key; NULL: none */
 };
 
 /* Judge doc, an object.  ERR_INVALID with faults noted. */
@@ -41,7 +42,8 @@ enum err agent_report_read(struct js_doc *doc, struct faults *f,
     struct agent_report *out) __attribute__((warn_unused_result));
 
 /* Make or update the agent: fields given are set, the others stay, log lines
- * are added and the last 100 kept, in 256 KiB.  ERR_LIMIT if MAX_AGENTS others are known.
+ * are added and the last 100 kept, in 256 KiB; not those of a report that repeats the last one
+ * with lines, as its key tells.  ERR_LIMIT if MAX_AGENTS others are known.
  */
 enum err agent_put(struct svc *s, const char *name,
     const struct agent_report *r) __attribute__((warn_unused_result));

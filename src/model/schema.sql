@@ -344,3 +344,6 @@ CREATE TABLE clock_base (
   boot TEXT NOT NULL,           -- the start of the host, as the kernel names it
   ahead INTEGER NOT NULL        -- of the wall clock to the monotonic one of that start
 ) STRICT;
+
+-- The Idempotency-Key of the report that brought the last lines; NULL: it had none.
+ALTER TABLE agent_log ADD COLUMN key TEXT;

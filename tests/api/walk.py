@@ -558,6 +558,9 @@ class Walk:
             "state": "waiting", "queues": [queue], "location": "here",
             "provision_type": "none", "identifier": "1", "comment": "",
             "job_id": "", "log": ["x"]})
+        for key, status in (("once", 200), ("once", 200), ("a b", 400)):
+            self.call("updateAgent", status, **known, body={"log": ["x"]},
+                      headers=[("Idempotency-Key", key)])
         self.call("updateAgent", 422, **known, body={"queues": ["x" * 201]})
         self.call("addProvisionOutcome", 200, **known,
                   body={"job_id": "x", "exit_code": "-1", "detail": "d"})

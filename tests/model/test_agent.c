@@ -27,7 +27,7 @@ teardown(void)
 TestSuite(agent, .init = setup, .fini = teardown);
 
 static enum err
-put(const char *name, const char *json)
+put_with(const char *name, const char *json, const char *key)
 {
 	struct agent_report r;
 	struct js_fault where;
@@ -38,7 +38,14 @@ put(const char *name, const char *json)
 	cr_assert_eq(
 	    js_scan(&doc, f.arena, json, strlen(json), &where), ERR_OK);
 	cr_assert_eq(agent_report_read(&doc, &faults, &r), ERR_OK);
+	r.key = key;
 	return agent_put(&f.svc, name, &r);
+}
+
+static enum err
+put(const char *name, const char *json)
+{
+	return put_with(name, json, NULL);
 }
 
 static const char *
@@ -113,6 +120,36 @@ Test(agent, keeps_the_last_hundred_lines_of_its_log)
 	cr_expect_not_null(strstr(db_text(s, 0, NULL), "\"104\"]"));
 	db_end(s);
 	db_read_end(f.svc.db, c);
+}
+
+static void
+expect_log(const char *name, const char *want)
+{
+	struct db_conn *c = db_read(f.svc.db);
+	struct db_stmt *s;
+
+	cr_assert_eq(db_query(c, &s, sql_log, "t", name), ERR_OK);
+	cr_expect_str_eq(db_text(s, 0, NULL), want);
+	db_end(s);
+	db_read_end(f.svc.db, c);
+}
+
+Test(agent, adds_the_lines_of_a_repetition_once)
+{
+	static const char x[] = "{\"log\":[\"x\"],\"state\":\"waiting\"}";
+
+	cr_assert_eq(put_with("a1", x, "k1"), ERR_OK);
+	cr_assert_eq(put_with("a1", x, "k1"), ERR_OK);
+	cr_assert_eq(put_with("a2", x, "k1"), ERR_OK);
+	expect_log("a1", "[\"x\"]");
+	expect_log("a2", "[\"x\"]");
+	/* What has no lines, or no key, is no repetition. */
+	cr_assert_eq(put_with("a1", "{\"comment\":\"c\"}", "k2"), ERR_OK);
+	cr_assert_eq(put_with("a1", x, "k1"), ERR_OK);
+	expect_log("a1", "[\"x\"]");
+	cr_assert_eq(put("a1", x), ERR_OK);
+	cr_assert_eq(put("a1", x), ERR_OK);
+	expect_log("a1", "[\"x\",\"x\",\"x\"]");
 }
 
 Test(agent, keeps_no_more_of_its_log_than_a_quarter_of_a_megabyte)
@@ -363,8 +400,6 @@ Test(agent, keeps_its_log_over_the_step_that_moves_it)
 	const struct db_schema third = {3, model_schema.steps};
 	struct db_options o = {.schema = &third, .readers = 1, .wait_ms = 5000};
 	char dir[64], uri[128];
-	struct db_conn *c;
-	struct db_stmt *s;
 
 	fixture_mkdir(dir);
 	(void)snprintf(uri, sizeof(uri), "sqlite:%s/state.db", dir);
@@ -376,10 +411,6 @@ Test(agent, keeps_its_log_over_the_step_that_moves_it)
 	o.schema = &model_schema;
 	cr_assert_eq(db_open(&f.svc.db, &o), ERR_OK);
 	cr_assert_eq(put("a1", "{\"log\":[\"y\"]}"), ERR_OK);
-	c = db_read(f.svc.db);
-	cr_assert_eq(db_query(c, &s, sql_log, "t", "a1"), ERR_OK);
-	cr_expect_str_eq(db_text(s, 0, NULL), "[\"x\",\"y\"]");
-	db_end(s);
-	db_read_end(f.svc.db, c);
+	expect_log("a1", "[\"x\",\"y\"]");
 	fixture_rmdir(dir);
 }

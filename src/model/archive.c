@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "column.h"
 #include "job.h"
 #include "journal.h"
 #include "queue.h"
@@ -37,7 +38,7 @@ look(struct db_conn *c, const struct id *id, struct look *out)
 	e = db_query(c, &st, sql[SQL_LOOK], "t", id->text);
 	if (e != ERR_OK)
 		return e == ERR_NOTFOUND ? ERR_OK : e;
-	out->waiting = strcmp(db_text(st, 0, NULL), JOB_WAITING) == 0;
+	out->waiting = column_is(st, 0, JOB_WAITING);
 	text = db_text(st, 1, NULL);
 	out->any = text != NULL;
 	out->here = text != NULL && strcmp(text, "complete") == 0;

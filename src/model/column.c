@@ -2,6 +2,8 @@
 
 #include "column.h"
 
+#include <string.h>
+
 #include "js_escape.h"
 
 const char *
@@ -18,6 +20,15 @@ column_text(
 	if (len != NULL)
 		*len = n;
 	return p;
+}
+
+bool
+column_is(struct db_stmt *s, int i, const char *word)
+{
+	size_t len;
+	const char *p = db_text(s, i, &len);
+
+	return p != NULL && len == strlen(word) && memcmp(p, word, len) == 0;
 }
 
 void

@@ -51,7 +51,8 @@ struct explaining {
 	/* The job. */
 	int64_t seq, priority;
 	const char *queue, *state, *reason, *retried_as;
-	bool ready, secrets, ended, is_signed, returned, lost;
+	size_t state_len;
+	bool waits, ready, secrets, ended, is_signed, returned, lost;
 	/* Its agents. */
 	unsigned n, n_excluded, n_silent, n_away;
 	unsigned n_busy; /* of those that may take the job and are there */
@@ -69,7 +70,8 @@ read_job(struct explaining *x, const struct id *id)
 	x->seq = db_int(s, 0);
 	x->queue = column_text(x->a, s, 1, NULL, &failed);
 	x->priority = db_int(s, 2);
-	x->state = column_text(x->a, s, 3, NULL, &failed);
+	x->state = column_text(x->a, s, 3, &x->state_len, &failed);
+	x->waits = column_is(s, 3, JOB_WAITING);
 	x->ready = db_int(s, 4) != 0;
 	x->secrets = db_int(s, 5) != 0;
 	x->reason = column_text(x->a, s, 6, NULL, &failed);
@@ -319,7 +321,7 @@ put_all(struct explaining *x, const struct id *id, int64_t ahead, struct buf *b)
 	buf_printf(b, "\"history\":%.*s,\"job_id\":\"%s\",\"job_state\":",
 	    (int)(strrchr(history, ']') + 1 - strchr(history, '[')),
 	    strchr(history, '['), id->text);
-	js_put_string(b, x->state, strlen(x->state));
+	js_put_string(b, x->state, x->state_len);
 	put_member(b, "queue", x->queue);
 	buf_printf(
 	    b, ",\"reasons\":[%s]}\n", x->reasons.len > 0 ? x->reasons.p : "");
@@ -342,7 +344,7 @@ explain_job(struct svc *s, struct arena *a, const struct id *id,
 	buf_init(&b, a, 4096);
 	x.c = db_read(s->db);
 	e = read_job(&x, id);
-	if (e == ERR_OK && strcmp(x.state, JOB_WAITING) == 0) {
+	if (e == ERR_OK && x.waits) {
 		if ((e = put_agents(&x)) == ERR_OK &&
 		    (e = count_ahead(&x, &ahead)) == ERR_OK)
 			e = say_why_it_waits(&x, ahead);

@@ -103,7 +103,7 @@ look(struct db_conn *c, struct claiming *x)
 	    c, &s, sql[SQL_LOOK], "tt", x->claim->id->text, x->claim->agent);
 	if (e != ERR_OK)
 		return e == ERR_NOTFOUND ? ERR_OK : e;
-	x->waits = strcmp(db_text(s, 0, NULL), JOB_WAITING) == 0;
+	x->waits = column_is(s, 0, JOB_WAITING);
 	x->is_signed = !db_is_null(s, 6);
 	x->returned = !db_is_null(s, 7);
 	x->attempt = db_int(s, 10);

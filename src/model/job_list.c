@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "clock.h"
+#include "column.h"
+#include "job.h"
 #include "js_escape.h"
 
 #define PAGE 500
@@ -124,18 +126,18 @@ next_job(struct walk *w, int64_t *at)
 }
 
 static bool
-fits(const struct job_list *l, const char *state, bool ended)
+fits(const struct job_list *l, struct db_stmt *s)
 {
 	size_t i;
 
 	if (l->active)
-		return !ended;
+		return db_is_null(s, 3);
 	for (i = 0; i < l->n_states; i++) {
-		if (strcmp(l->states[i], state) == 0)
+		if (column_is(s, 1, l->states[i]))
 			return true;
 		/* Agents write it in the shorter form. */
 		if (strcmp(l->states[i], "completed") == 0 &&
-		    strcmp(state, "complete") == 0)
+		    column_is(s, 1, JOB_COMPLETE))
 			return true;
 	}
 	return l->n_states == 0;
@@ -175,7 +177,7 @@ step(struct walk *w)
 	w->steps++;
 	e = db_query(w->c, &s, sql[SQL_ROW], "i", l->after);
 	if (e == ERR_OK) {
-		if (fits(l, db_text(s, 1, NULL), !db_is_null(s, 3)))
+		if (fits(l, s))
 			put_job(l, w->b, s);
 		db_end(s);
 	}

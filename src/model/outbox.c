@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "clock.h"
+#include "column.h"
+#include "job.h"
 #include "log.h"
 
 #define BATCH 64
@@ -129,7 +131,7 @@ claim_change(struct db_conn *c, void *arg)
 			break;
 		}
 		/* Ended before it could be sent: there is nothing to send. */
-		if (strcmp(db_text(s, 3, NULL), "waiting") != 0)
+		if (!column_is(s, 3, JOB_WAITING))
 			item->body = NULL;
 	}
 	if (s != NULL)

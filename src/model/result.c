@@ -282,7 +282,7 @@ result_seed_put(struct svc *s, const struct id *id, struct js_doc *doc,
 	if (doc->kind == JS_OBJECT)
 		m = js_find(doc, "job_state");
 	if (m != NULL && field_string(doc, m, &state, &n) == NULL && n > 0 &&
-	    strcmp(state, JOB_WAITING) != 0) {
+	    !is_word(JOB_WAITING, state, n)) {
 		x.state = state;
 		x.state_len = n;
 	}

@@ -7,7 +7,9 @@
 
 #include "cause.h"
 #include "clock.h"
+#include "explain.h"
 #include "fixture.h"
+#include "job_list.h"
 #include "journal.h"
 #include "result.h"
 
@@ -166,6 +168,41 @@ Test(claim, of_a_job_that_has_ended_or_never_was_is_refused)
 	cr_expect_eq(claims(late, "a"), CLAIM_ENDED);
 	id_make(&none);
 	cr_expect_eq(claims(none, "a"), CLAIM_NO_JOB);
+}
+
+static void
+expect_explained(struct id id, const char *what)
+{
+	const char *json;
+	size_t len;
+
+	cr_assert_eq(explain_job(&f.svc, f.arena, &id, &json, &len), ERR_OK);
+	cr_expect_not_null(strstr(json, what), "%s", json);
+}
+
+/* A state is any string.  One that goes on behind a NUL is no other. */
+Test(claim, of_a_job_whose_state_only_begins_like_waiting_is_refused)
+{
+	static const char state[] = "waiting\0x";
+	const struct result_report r = {
+	    .state = state, .state_len = sizeof(state) - 1};
+	struct job_list list = {.queue = "q"};
+	const char *waiting = JOB_WAITING;
+	struct id id = given("");
+	struct buf b;
+
+	cr_assert_eq(claims(id, "a"), CLAIM_OK);
+	cr_assert_eq(result_report_put(&f.svc, &id, &r), ERR_OK);
+	cr_expect_eq(claims(id, "b"), CLAIM_TAKEN);
+	cr_expect_eq(claims(id, "a"), CLAIM_OK);
+	cr_expect_eq(events_of(id, "job.claimed"), 1);
+	expect_explained(id, "\"job_state\":\"waiting\\u0000x\"");
+	expect_explained(id, "\"code\":\"running\"");
+	list.states = &waiting;
+	list.n_states = 1;
+	buf_init(&b, f.arena, 256);
+	cr_assert_eq(job_list_page(&f.svc, &list, &b), ERR_OK);
+	cr_expect_eq(list.n, 0);
 }
 
 Test(claim, is_never_offered_again)

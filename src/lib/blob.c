@@ -2,8 +2,10 @@
 
 #include "blob.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,6 +20,44 @@
 #define SMALL ((size_t)2048)
 #define INODES_MIN 16 /* fewer are as good as none */
 #define WINDOW (8 << 20) /* bytes between two calls to write back */
+
+/* Something is in it that is not hidden. */
+static bool
+is_filled(int jobs, const char *name)
+{
+	struct dirent *d = NULL;
+	int fd = blob_fs_open_dir(jobs, name);
+	DIR *dir = fd != -1 ? fdopendir(fd) : NULL;
+
+	if (dir == NULL && fd != -1)
+		(void)close(fd);
+	while (dir != NULL && (d = readdir(dir)) != NULL)
+		if (d->d_name[0] != '.')
+			break;
+	if (dir != NULL)
+		(void)closedir(dir);
+	return d != NULL;
+}
+
+bool
+blob_any(const char *path)
+{
+	int root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int jobs = root != -1 ? blob_fs_open_dir(root, "jobs") : -1;
+	char name[BLOB_SHARD_LEN];
+	bool any = false;
+	unsigned i;
+
+	for (i = 0; jobs != -1 && !any && i < BLOB_SHARDS; i++) {
+		(void)snprintf(name, sizeof(name), "%02x", i & 0xff);
+		any = is_filled(jobs, name);
+	}
+	if (jobs != -1)
+		(void)close(jobs);
+	if (root != -1)
+		(void)close(root);
+	return any;
+}
 
 enum err
 blob_open(struct blob **out, const char *path)

@@ -13,6 +13,10 @@
 
 struct blob;
 
+/* There are files of some job under path, which need not exist.  Some hundred directories are
+ * looked through at most. */
+bool blob_any(const char *path);
+
 /* Open the tree under path, making what is missing, and remove temporary
  * files that dead processes left.  ERR_IO (logged). */
 enum err blob_open(struct blob **out, const char *path)

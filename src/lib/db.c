@@ -582,7 +582,8 @@ open_connections(struct db *d, const struct db_options *o)
 	enum err e;
 	unsigned i;
 
-	if ((e = d->driver->open(&d->writing, d->where, true)) != ERR_OK)
+	if ((e = d->driver->look(d->where, o->expected)) != ERR_OK ||
+	    (e = d->driver->open(&d->writing, d->where, true)) != ERR_OK)
 		return e;
 	e = d->driver->migrate(d->writing, o->schema);
 	if (e != ERR_OK && e != ERR_DAMAGED)

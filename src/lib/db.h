@@ -30,10 +30,12 @@ struct db_options {
 	const struct db_schema *schema;
 	unsigned readers; /* reading connections */
 	unsigned wait_ms; /* a change not begun by then is refused */
+	bool expected; /* something tells that there is one: none is made */
 };
 
-/* Open, and bring the schema up to date.  ERR_IO (logged) if it cannot be
- * opened or is newer than we are.  A damaged store is opened and left as it is. */
+/* Open, or make if there was none, and bring the schema up to date.  ERR_IO (logged) if it
+ * cannot be opened, is newer than we are, or was lost as a whole.  A damaged store is opened
+ * and left as it is; one that lost its log is damaged. */
 enum err db_open(struct db **out, const struct db_options *o)
     __attribute__((warn_unused_result));
 

@@ -23,6 +23,10 @@ struct db_stmt {
 struct db_driver {
 	const char *check; /* a statement that reads the store */
 
+	/* Before the first connection: ERR_IO (logged) if the store is missing although
+	 * it is expected, or something beside it tells that it was there. */
+	enum err (*look)(const char *where, bool expected);
+
 	/* Open one connection to where (the part of the URI after the scheme), which
 	 * one that writes makes if it is missing.
 	 * A damaged store is opened too, for what can still be read of it. */

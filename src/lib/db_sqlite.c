@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "db_driver.h"
+#include "db_mark.h"
 #include "log.h"
 
 #define STMTS_MAX 64 /* a power of two, above the number of SQL texts */
@@ -38,10 +39,13 @@ struct lite {
 	char *where;
 	int lock_fd; /* -1 on a reading connection */
 	int wal_pages; /* after the last commit */
+	bool wal_grown; /* by a commit since the lock was taken */
 	bool failed; /* this transaction has met a failure of the disk */
 	bool foreign; /* nobody has used it as a store so far */
 	bool files_known; /* the two files that SQLite has open, ... */
 	struct stat file, log; /* ... as far as it was on a writing one */
+	struct stat locked; /* the file when the lock was taken */
+	struct timespec marked; /* its time when it was marked last */
 	struct lite_stmt stmts[STMTS_MAX];
 };
 
@@ -231,6 +235,7 @@ on_wal(void *arg, sqlite3 *db, const char *name, int pages)
 	(void)db;
 	(void)name;
 	l->wal_pages = pages;
+	l->wal_grown = true;
 	return SQLITE_OK;
 }
 
@@ -298,6 +303,19 @@ make_file(const char *where)
 }
 
 static enum err
+lite_look(const char *where, bool expected)
+{
+	if (!db_mark_lost_store(where, expected))
+		return ERR_OK;
+	log_error("store: %s is missing or empty, but files beside it tell "
+		  "that it was there.  No empty one is made in its place: "
+		  "restore a backup, see section 6 of docs/STORE.md, or move "
+		  "jobs/ and all of state.db* away to begin anew",
+	    where);
+	return ERR_IO;
+}
+
+static enum err
 lite_open(struct db_conn **out, const char *where, bool writes)
 {
 	char path[PATH_LEN];
@@ -359,30 +377,31 @@ know_files(struct lite *l)
 
 	l->files_known = stat(l->where, &l->file) == 0 &&
 			 stat(beside(l, "-wal", path), &l->log) == 0;
+	l->locked = l->file;
 }
 
 static bool
-is_another(const char *path, const struct stat *open)
+is_another(const char *path, const struct stat *open, struct stat *now)
 {
-	struct stat now;
-
-	if (stat(path, &now) == -1)
+	*now = *open;
+	if (stat(path, now) == -1)
 		return errno == ENOENT;
-	return now.st_dev != open->st_dev || now.st_ino != open->st_ino;
+	return now->st_dev != open->st_dev || now->st_ino != open->st_ino;
 }
 
 /* A process that starts next would open other files than we have, and both would write. */
 static bool
 files_replaced(struct lite *l)
 {
-	char log[PATH_LEN];
+	char path[PATH_LEN];
+	struct stat log;
 
 	if (!l->files_known) {
 		know_files(l);
 		return false;
 	}
-	if (!is_another(l->where, &l->file) &&
-	    !is_another(beside(l, "-wal", log), &l->log))
+	if (!is_another(l->where, &l->file, &l->locked) &&
+	    !is_another(beside(l, "-wal", path), &l->log, &log))
 		return false;
 	tell_damage(
 	    l, "its file or its log", "removed or replaced while in use");
@@ -400,6 +419,7 @@ lite_lock(struct db_conn *c)
 		log_errno("store: lock");
 		return ERR_IO;
 	}
+	lite_of(c)->wal_grown = false;
 	if (!lite_damaged(c) && !files_replaced(lite_of(c))) {
 		atomic_store(&told, false);
 		return ERR_OK;
@@ -454,6 +474,18 @@ read_tables(struct lite *l, char *names[TABLES_MAX], size_t *n)
 	return lite_err(l, rc, sql);
 }
 
+/* Its log was removed while nobody had it open.  What it held is missing even where all the
+ * rest is sound. */
+static enum err
+check_log(struct lite *l)
+{
+	if (!db_mark_lost_log(l->where))
+		return ERR_OK;
+	tell_damage(l, "its log",
+	    "removed while no server ran, with changes that are nowhere else");
+	return ERR_DAMAGED;
+}
+
 /* Table by table, so that no snapshot keeps the log from starting over for long. */
 static enum err
 lite_verify(struct db_conn *c, bool deep)
@@ -463,6 +495,8 @@ lite_verify(struct db_conn *c, bool deep)
 	size_t i, n = 0;
 	enum err e;
 
+	if ((e = check_log(l)) != ERR_OK)
+		return e;
 	if (deep)
 		return verify_one(l, "PRAGMA integrity_check");
 	e = read_tables(l, checks, &n);
@@ -536,7 +570,8 @@ lite_migrate(struct db_conn *c, const struct db_schema *schema)
 
 	if ((e = lite_lock(c)) != ERR_OK)
 		return e;
-	e = migrate_locked(lite_of(c), schema);
+	if ((e = check_log(lite_of(c))) == ERR_OK)
+		e = migrate_locked(lite_of(c), schema);
 	if (e == ERR_OK)
 		know_files(lite_of(c));
 	lite_unlock(c);
@@ -720,14 +755,29 @@ lite_change_undo(struct db_conn *c)
 	(void)run(c, "RELEASE change");
 }
 
+/* The file is no longer what was marked once somebody has made a checkpoint. */
+static void
+mark_log(struct lite *l)
+{
+	const struct timespec *at = &l->locked.st_mtim;
+
+	if (!l->wal_grown || (at->tv_sec == l->marked.tv_sec &&
+				 at->tv_nsec == l->marked.tv_nsec))
+		return;
+	db_mark_set(l->where, &l->locked);
+	l->marked = *at;
+}
+
 static void
 lite_tidy(struct db_conn *c)
 {
 	struct lite *l = lite_of(c);
 	int mode;
 
-	if (l->wal_pages < WAL_PAGES_MAX)
+	if (l->wal_pages < WAL_PAGES_MAX) {
+		mark_log(l);
 		return;
+	}
 	/*
 	 * Passive never waits.  When readers have long kept the log from
 	 * starting over, wait for them instead: the log must not grow for ever.
@@ -740,6 +790,7 @@ lite_tidy(struct db_conn *c)
 
 const struct db_driver db_sqlite = {
     .check = "SELECT count(*) FROM sqlite_schema",
+    .look = lite_look,
     .open = lite_open,
     .close = lite_close,
     .migrate = lite_migrate,

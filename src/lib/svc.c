@@ -64,6 +64,8 @@ open_db(struct svc *s, const struct db_schema *schema)
 	(void)snprintf(own, sizeof(own), "sqlite:%s/state.db",
 	    conf_str(s->conf, CONF_DATA_PATH));
 	o.uri = uri[0] != '\0' ? uri : own;
+	/* Jobs are served after a store is made. */
+	o.expected = blob_any(conf_str(s->conf, CONF_DATA_PATH));
 	return db_open(&s->db, &o);
 }
 

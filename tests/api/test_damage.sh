@@ -151,4 +151,58 @@ rm "$store-wal"
 check_damaged "its log removed while it runs"
 equal "its log removed while it runs: jobs are read" 200 "$(get "/v1/job/$id")"
 repaired "its log removed while it runs"
+
+# Those that were kept are in the log alone.
+stop main
+[ "$(wc -c <"$store-wal")" -gt 56 ] || not_ok "the log holds something"
+rm "$store-wal"
+again
+check_damaged "its log removed while it rests"
+repaired "its log removed while it rests"
+
+# None is made in the place of one that was lost.
+stop main
+mkdir "$scratch/lost"
+mv "$store" "$scratch/lost"
+if "$top/spawn/up" --no-install --port 0 --dir "$scratch/main" \
+	>"$scratch/up" 2>&1; then
+	not_ok "no store is made where one was lost"
+else
+	like "no store is made where one was lost" \
+		'*state.db is missing*restore a backup*move jobs/*' \
+		"$(cat "$scratch/up")"
+fi
+[ ! -e "$store" ] || not_ok "nothing is left there"
+mv "$scratch/lost/state.db" "$store"
+again
+if within 10 health_has '"status":"ready"'; then
+	ok "put back, it goes on"
+else
+	not_ok "put back, it goes on" "$(answer)"
+fi
+equal "with all that was there" 200 "$(get "/v1/job/$id")"
+# A backup made while it runs, restored as STORE.md tells.
+sqlite3 "$store" ".backup '$scratch/backup.db'"
+kept=$(cat "$scratch"/main/logs/*.log | grep -c 'is DAMAGED')
+stop main
+rm -f "$store-wal" "$store-shm" "$store.mark"
+cp "$scratch/backup.db" "$store"
+again
+equal "a backup of a sound store is restored" 200 "$(get "/v1/job/$id")"
+equal "and takes jobs" 200 "$(post /v1/job '{"job_queue":"q"}')"
+# As before there was a mark, and with the times kept.
+stop main
+rm -f "$store-wal" "$store-shm"
+cp -p "$scratch/backup.db" "$store"
+again
+equal "also where the mark was left" 200 "$(post /v1/job '{"job_queue":"q"}')"
+# sqlite3 on a store that rests puts the log into it.
+stop main
+sqlite3 "$store" 'SELECT count(*) FROM job' >/dev/null
+[ ! -e "$store-wal" ] || not_ok "sqlite3 removes the log"
+again
+equal "and after sqlite3 has looked at it" 200 \
+	"$(post /v1/job '{"job_queue":"q"}')"
+equal "without an alarm" "$kept" \
+	"$(cat "$scratch"/main/logs/*.log | grep -c 'is DAMAGED')"
 finish

@@ -31,7 +31,7 @@ static struct db *db;
 static struct db *
 open_store(unsigned wait_ms)
 {
-	struct db_options o = {uri, &schema, 2, wait_ms};
+	struct db_options o = {uri, &schema, 2, wait_ms, false};
 	struct db *d = NULL;
 
 	cr_assert_eq(db_open(&d, &o), ERR_OK);
@@ -215,7 +215,7 @@ Test(db, refuses_a_store_of_a_newer_server)
 	static const char *const newer[] = {
 	    "CREATE TABLE t (k TEXT)", "SELECT 1"};
 	struct db_schema two = {2, newer};
-	struct db_options o = {uri, &two, 1, 100};
+	struct db_options o = {uri, &two, 1, 100, false};
 	struct db *d = NULL;
 
 	db_close(db);
@@ -230,7 +230,7 @@ Test(db, refuses_a_store_of_a_newer_server)
 
 Test(db, refuses_a_file_that_is_no_store)
 {
-	struct db_options o = {"sqlite:/dev/null/x", &schema, 1, 100};
+	struct db_options o = {"sqlite:/dev/null/x", &schema, 1, 100, false};
 	char path[160];
 	struct db *d = NULL;
 	FILE *f;
@@ -378,6 +378,136 @@ Test(db, writes_no_more_when_its_log_or_its_file_is_removed)
 		cr_assert_eq(unlink(gone), 0);
 		copy(good, path);
 	}
+}
+
+static bool
+remove_beside(const char *suffix)
+{
+	char path[200];
+
+	(void)snprintf(path, sizeof(path), "%s/state.db%s", dir, suffix);
+	return unlink(path) == 0;
+}
+
+static void
+reopen(void)
+{
+	db_close(db);
+	db = open_store(5000);
+}
+
+Test(db, writes_no_more_when_its_log_was_removed_while_nobody_had_it_open)
+{
+	char path[160], good[160];
+
+	given_pages(path, good);
+	db = open_store(5000);
+	cr_assert_eq(db_write(db, add, key_a), ERR_OK);
+	db_close(db);
+	db = NULL;
+	cr_assert(remove_beside("-wal"));
+	db = open_store(5000);
+	cr_expect_eq(db_check(db), ERR_DAMAGED);
+	cr_expect_eq(db_write(db, add, key_b), ERR_DAMAGED);
+	cr_expect_eq(db_verify(db, true), ERR_DAMAGED, "sound, but not all");
+	reopen();
+	cr_expect_eq(db_verify(db, true), ERR_DAMAGED, "nor after a start");
+	db_close(db);
+	db = NULL;
+	copy(good, path);
+	db = open_store(5000);
+	cr_expect_eq(db_verify(db, true), ERR_OK);
+	cr_expect_eq(db_write(db, add, key_b), ERR_OK);
+}
+
+/* Only the second start is told of it. */
+Test(db, goes_on_with_what_is_left_when_the_mark_of_its_log_is_removed)
+{
+	cr_assert_eq(db_write(db, add, key_a), ERR_OK);
+	db_close(db);
+	db = NULL;
+	cr_assert(remove_beside("-wal"));
+	db = open_store(5000);
+	cr_expect_eq(db_check(db), ERR_DAMAGED);
+	cr_assert(remove_beside(".mark"));
+	reopen();
+	cr_expect_eq(db_verify(db, true), ERR_OK);
+	cr_expect_eq(db_write(db, add, key_b), ERR_OK);
+}
+
+/* In whatever order logs end: by our checkpoints, or by others'. */
+Test(db, is_not_alarmed_when_the_log_went_into_the_store)
+{
+	char path[160], good[160];
+	int i;
+
+	given_pages(path, good);
+	for (i = 0; i < 3; i++) {
+		db = open_store(5000);
+		cr_assert_eq(db_write(db, bump, key_a), ERR_OK);
+		(void)settle_file(path);
+		cr_expect_eq(db_verify(db, false), ERR_OK, "while it is open");
+		reopen();
+		cr_expect_eq(db_check(db), ERR_OK);
+		db_close(db);
+		db = NULL;
+		(void)settle_file(path);
+		(void)remove_beside("-wal");
+		(void)remove_beside("-shm");
+	}
+	db = open_store(5000);
+	cr_expect_eq(db_write(db, add, key_b), ERR_OK);
+	db_close(db);
+	(void)remove_beside("-wal");
+	(void)remove_beside("-shm");
+	copy(good, path);
+	db = open_store(5000);
+	cr_expect_eq(db_write(db, add, key_b), ERR_OK, "a backup");
+}
+
+Test(db, marks_each_log_that_begins_anew)
+{
+	int i;
+
+	cr_assert_eq(db_write(db, add, key_a), ERR_OK);
+	for (i = 0; i < 1500; i++)
+		cr_assert_eq(db_write(db, bump, key_a), ERR_OK);
+	db_close(db);
+	db = NULL;
+	cr_assert(remove_beside("-wal"));
+	db = open_store(5000);
+	cr_expect_eq(db_check(db), ERR_DAMAGED);
+}
+
+Test(db, makes_no_empty_store_where_one_was_lost)
+{
+	static const char *const told_by[] = {"-wal", ".mark", NULL};
+	struct db_options o = {uri, &schema, 1, 100, false};
+	char path[200];
+	struct db *none = NULL;
+	int i, how;
+
+	for (how = 0; how < 2; how++)
+		for (i = 0; i < 3; i++) {
+			cr_assert_eq(db_write(db, bump, key_a), ERR_OK);
+			cr_assert_eq(db_write(db, add, key_a), ERR_OK);
+			db_close(db);
+			db = NULL;
+			(void)snprintf(path, sizeof(path), "%s/state.db", dir);
+			cr_assert_eq(
+			    how == 0 ? unlink(path) : truncate(path, 0), 0);
+			if (i != 0)
+				cr_assert(remove_beside("-wal"));
+			if (i != 1)
+				cr_assert(remove_beside(".mark"));
+			o.expected = told_by[i] == NULL;
+			cr_expect_eq(db_open(&none, &o), ERR_IO);
+			o.expected = false;
+			(void)remove_beside("-wal");
+			(void)remove_beside("-shm");
+			(void)remove_beside(".mark");
+			db = open_store(5000);
+		}
 }
 
 Test(db, finds_no_damage_in_a_sound_store)

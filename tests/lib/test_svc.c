@@ -1,9 +1,14 @@
-/* What is judged of a configuration before anything is opened. */
+/* What is judged of a configuration before anything is opened, and what is opened. */
 
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fixture.h"
+#include "log.h"
+#include "schema.h"
 
 #define LONG "0123456789abcdef0123456789abcdef"
 #define SEALS "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
@@ -98,4 +103,40 @@ Test(svc, opens_the_keys_for_every_responder)
 	svc_close(&s);
 	cr_expect_null(s.jwt);
 	conf_free(c);
+}
+
+static enum err
+open_at(struct svc *s, struct conf **conf, const char *path)
+{
+	struct conf_fault fault;
+	char text[256];
+	int n;
+
+	n = snprintf(text, sizeof(text), "DATA_PATH = '%s'\nAMQP_URI = ''\n",
+	    path);
+	cr_assert_eq(
+	    conf_parse(conf, "t.conf", text, (size_t)n, &fault), ERR_OK);
+	return svc_open(s, *conf, &model_schema, SVC_DB | SVC_BLOB, "unit");
+}
+
+Test(svc, makes_no_empty_store_beside_files_of_jobs)
+{
+	char dir[64], job[256], store[96];
+	struct conf *conf;
+	struct svc s;
+
+	log_setup("unit", LOG_LVL_ERROR);
+	fixture_mkdir(dir);
+	cr_assert_eq(open_at(&s, &conf, dir), ERR_OK);
+	svc_close(&s);
+	conf_free(conf);
+	(void)snprintf(store, sizeof(store), "%s/state.db", dir);
+	(void)snprintf(job, sizeof(job),
+	    "rm %s*; mkdir %s/jobs/ab/abcdef00-0000-0000-0000-000000000000",
+	    store, dir);
+	cr_assert_eq(system(job), 0); // NOLINT(cert-env33-c)
+	cr_expect_eq(open_at(&s, &conf, dir), ERR_IO);
+	cr_expect_neq(access(store, F_OK), 0);
+	conf_free(conf);
+	fixture_rmdir(dir);
 }

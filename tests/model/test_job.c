@@ -291,7 +291,7 @@ Test(job, survives_the_process)
 
 	db_close(f.svc.db);
 	(void)snprintf(uri, sizeof(uri), "sqlite:%s/state.db", f.dir);
-	o = (struct db_options){uri, &model_schema, 2, 1000};
+	o = (struct db_options){uri, &model_schema, 2, 1000, false};
 	cr_assert_eq(db_open(&f.svc.db, &o), ERR_OK);
 	cr_assert_eq(fixture_take(&f, "q", "a", &job), ERR_OK);
 	cr_expect_str_eq(job.id.text, id.text);

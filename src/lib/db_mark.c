@@ -1,0 +1,94 @@
+/* One line of fixed length, written in place by a single call: who dies leaves the former
+ * or the new one. */
+
+#include "db_mark.h"
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define PATH_LEN 4200
+#define LINE_LEN 63
+/* The header of a log, and that of its first frame. */
+#define LOG_EMPTY (32 + 24)
+
+static const char *
+beside(const char *where, const char *suffix, char out[PATH_LEN])
+{
+	(void)snprintf(out, PATH_LEN, "%s%s", where, suffix);
+	return out;
+}
+
+/* -1: there is no such file. */
+static int64_t
+size_of(const char *where, const char *suffix)
+{
+	char path[PATH_LEN];
+	struct stat st;
+
+	return stat(beside(where, suffix, path), &st) == 0 ? st.st_size : -1;
+}
+
+/* What tells one state of state.db from another; it is never opened for that, as to close it
+ * would drop the locks of this process. */
+static bool
+line_of(const struct stat *st, char out[LINE_LEN + 1])
+{
+	return snprintf(out, LINE_LEN + 1, "%20lld.%09ld %31lld\n",
+		   (long long)st->st_mtim.tv_sec, (long)st->st_mtim.tv_nsec,
+		   (long long)st->st_size) == LINE_LEN;
+}
+
+static bool
+has_log(const char *where)
+{
+	return size_of(where, "-wal") > LOG_EMPTY;
+}
+
+void
+db_mark_set(const char *where, const struct stat *st)
+{
+	char path[PATH_LEN], line[LINE_LEN + 1];
+	int fd;
+
+	if (!line_of(st, line))
+		return;
+	fd = open(
+	    beside(where, ".mark", path), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd == -1 || pwrite(fd, line, LINE_LEN, 0) != LINE_LEN)
+		log_errno("store: cannot write %s", path);
+	if (fd != -1)
+		(void)close(fd);
+}
+
+bool
+db_mark_lost_log(const char *where)
+{
+	char path[PATH_LEN], line[LINE_LEN + 1], marked[LINE_LEN + 1];
+	struct stat st;
+	ssize_t n;
+	int fd;
+
+	if (has_log(where) || stat(where, &st) == -1 || !line_of(&st, line) ||
+	    (fd = open(beside(where, ".mark", path), O_RDONLY | O_CLOEXEC)) ==
+		-1)
+		return false;
+	n = read(fd, marked, LINE_LEN);
+	(void)close(fd);
+	return n == LINE_LEN && memcmp(marked, line, LINE_LEN) == 0;
+}
+
+/* A store that is just being made has its first page before it has log or mark, so those
+ * are looked for first. */
+bool
+db_mark_lost_store(const char *where, bool expected)
+{
+	bool was = expected || has_log(where) || size_of(where, ".mark") >= 0;
+
+	return was && size_of(where, "") <= 0;
+}

@@ -1,0 +1,28 @@
+#ifndef DB_MARK_H
+#define DB_MARK_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+/*
+ * Whether files of an SQLite store were removed while nobody had it open.  A small file
+ * beside it, its mark, holds size and time of state.db as they were while the log held
+ * changes that were in no other file.  A log that is gone while state.db is still the same
+ * was removed; who puts the log's changes into state.db, or restores a backup, changes that.
+ * A mark that is missing, stale or torn says nothing, so it needs no sync.
+ * where is the path of state.db.
+ */
+
+/* Note that the log holds changes beyond what state.db was at st, which was read before they
+ * were committed.  Call it with the writers' lock held; once for each st is enough. */
+void db_mark_set(const char *where, const struct stat *st);
+
+/* The log was removed, and its changes are lost.  Call it with the writers' lock held, or
+ * while nobody may write. */
+bool db_mark_lost_log(const char *where);
+
+/* state.db is missing or empty, and there was one: its log or its mark is there, or others
+ * have told (expected) before this is called.  Needs no lock. */
+bool db_mark_lost_store(const char *where, bool expected);
+
+#endif /* !DB_MARK_H */

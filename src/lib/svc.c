@@ -3,6 +3,7 @@
 #include "svc.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,41 @@
 #define READERS_MAX 8
 #define KEY_LEN_MIN 32
 
-/* As mkdir -p. */
+static int
+sync_dir(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
+
+	/* What we may not read we cannot sync, and some file systems sync no directory. */
+	if (fd == -1)
+		return errno == EACCES ? 0 : -1;
+	rc = fsync(fd);
+	if (rc == -1 && (errno == EINVAL || errno == EROFS))
+		rc = 0;
+	(void)close(fd);
+	return rc;
+}
+
+/* The names of path and of all directories above it are on disk.  Whoever made them may have
+ * died before that, or was no process of ours, so each does it at its start. */
+static int
+sync_path(const char *path)
+{
+	char part[4096];
+	char *slash;
+
+	(void)snprintf(part, sizeof(part), "%s", path);
+	while ((slash = strrchr(part, '/')) != NULL) {
+		slash[slash == part] = '\0';
+		if (sync_dir(part) == -1)
+			return -1;
+		if (slash == part)
+			break;
+	}
+	return 0;
+}
+
+/* As mkdir -p, and durable. */
 static int
 make_path(const char *path)
 {
@@ -36,7 +71,7 @@ make_path(const char *path)
 		if (mkdir(part, 0750) == -1 && errno != EEXIST)
 			return -1;
 	}
-	return 0;
+	return sync_path(path);
 }
 
 /* A reader serves one lookup at a time; a few for each processor will do. */

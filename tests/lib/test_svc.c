@@ -1,9 +1,14 @@
 /* What is judged of a configuration before anything is opened, and what is opened. */
 
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fixture.h"
@@ -105,6 +110,36 @@ Test(svc, opens_the_keys_for_every_responder)
 	conf_free(c);
 }
 
+/* What was synced, while it is wanted: paths, each after a newline. */
+static char synced[16384];
+static bool syncs_are_noted;
+
+/* In the place of the C library's. */
+int
+fsync(int fd)
+{
+	char link[64], path[512];
+	ssize_t n;
+
+	if (syncs_are_noted) {
+		(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		n = readlink(link, path, sizeof(path) - 1);
+		path[n > 0 ? n : 0] = '\0';
+		if (strlen(synced) + strlen(path) + 3 < sizeof(synced))
+			(void)sprintf(synced + strlen(synced), "\n%s\n", path);
+	}
+	return (int)syscall(SYS_fsync, fd);
+}
+
+static void
+expect_synced(const char *path)
+{
+	char line[600];
+
+	(void)snprintf(line, sizeof(line), "\n%s\n", path);
+	cr_expect_not_null(strstr(synced, line), "%s in %s", path, synced);
+}
+
 static enum err
 open_at(struct svc *s, struct conf **conf, const char *path)
 {
@@ -112,11 +147,36 @@ open_at(struct svc *s, struct conf **conf, const char *path)
 	char text[256];
 	int n;
 
-	n = snprintf(text, sizeof(text), "DATA_PATH = '%s'\nAMQP_URI = ''\n",
-	    path);
+	n = snprintf(
+	    text, sizeof(text), "DATA_PATH = '%s'\nAMQP_URI = ''\n", path);
 	cr_assert_eq(
 	    conf_parse(conf, "t.conf", text, (size_t)n, &fault), ERR_OK);
 	return svc_open(s, *conf, &model_schema, SVC_DB | SVC_BLOB, "unit");
+}
+
+Test(svc, syncs_the_names_of_the_data_directory_and_of_those_above)
+{
+	char dir[64], upper[80], data[96];
+	struct conf *conf;
+	struct svc s;
+	int turn;
+
+	log_setup("unit", LOG_LVL_ERROR);
+	fixture_mkdir(dir);
+	(void)snprintf(upper, sizeof(upper), "%s/a", dir);
+	(void)snprintf(data, sizeof(data), "%s/b", upper);
+	/* Also what a process made that did not live to sync it. */
+	for (turn = 0; turn < 2; turn++) {
+		synced[0] = '\0';
+		syncs_are_noted = true;
+		cr_assert_eq(open_at(&s, &conf, data), ERR_OK);
+		syncs_are_noted = false;
+		expect_synced(upper);
+		expect_synced(dir);
+		svc_close(&s);
+		conf_free(conf);
+	}
+	fixture_rmdir(dir);
 }
 
 Test(svc, makes_no_empty_store_beside_files_of_jobs)

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,11 +21,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 
 #define MAGIC UINT64_C(0x32306e6565736674) /* "tfseen02" */
 #define RUN 32
 #define SLOTS_MIN 1024
+#define SLOTS_MAX (UINT64_C(1) << 32)
+#define LOOK_MS 1000
 #define PATH_LEN 4200
 #define TRIES 100
 
@@ -46,10 +50,17 @@ struct map {
 };
 
 struct seen {
+	char *path;
+	uint64_t wanted; /* slots */
+	_Atomic int64_t looked_ms; /* whether the file is still that at path */
+	atomic_bool lost; /* it is not, and another cannot be had */
+	pthread_rwlock_t lock; /* of everything below */
 	struct map *map;
 	uint64_t n_slots; /* a power of two */
 	uint64_t seed;
 	size_t size;
+	dev_t dev;
+	ino_t ino;
 };
 
 static uint64_t
@@ -68,22 +79,33 @@ check_of(const struct head *h)
 	return ~(h->magic ^ h->n_slots ^ h->seed);
 }
 
-static bool
-is_good(int fd, uint64_t n_slots, size_t size)
+static size_t
+size_for(uint64_t n_slots)
+{
+	return sizeof(struct map) + n_slots * sizeof(struct slot);
+}
+
+/* How many slots the file has; 0: it is none of ours, or damaged. */
+static uint64_t
+slots_in(int fd)
 {
 	struct head h;
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && (uint64_t)st.st_size == size &&
-	       pread(fd, &h, sizeof(h), 0) == (ssize_t)sizeof(h) &&
-	       h.magic == MAGIC && h.n_slots == n_slots &&
-	       h.check == check_of(&h);
+	if (fstat(fd, &st) == -1 ||
+	    pread(fd, &h, sizeof(h), 0) != (ssize_t)sizeof(h) ||
+	    h.magic != MAGIC || h.check != check_of(&h) ||
+	    h.n_slots < SLOTS_MIN || h.n_slots > SLOTS_MAX ||
+	    (h.n_slots & (h.n_slots - 1)) != 0 ||
+	    (uint64_t)st.st_size != size_for(h.n_slots))
+		return 0;
+	return h.n_slots;
 }
 
 /* All of it is given room now: a page that the disk had no room for would end the
  * process at its first touch. */
 static int
-fill(int fd, uint64_t n_slots, size_t size)
+fill(int fd, uint64_t n_slots)
 {
 	struct head h = {.magic = MAGIC, .n_slots = n_slots};
 	int rc;
@@ -91,7 +113,7 @@ fill(int fd, uint64_t n_slots, size_t size)
 	if (getrandom(&h.seed, sizeof(h.seed), 0) != (ssize_t)sizeof(h.seed))
 		return -1;
 	h.check = check_of(&h);
-	if ((rc = posix_fallocate(fd, 0, (off_t)size)) != 0) {
+	if ((rc = posix_fallocate(fd, 0, (off_t)size_for(n_slots))) != 0) {
 		errno = rc;
 		return -1;
 	}
@@ -101,7 +123,7 @@ fill(int fd, uint64_t n_slots, size_t size)
 /* A new file in the place of the one at path, which others may go on using: that is
  * never cut or overwritten. */
 static int
-replace(const char *path, uint64_t n_slots, size_t size)
+replace(const char *path, uint64_t n_slots)
 {
 	char tmp[PATH_LEN + 16];
 	int fd;
@@ -111,7 +133,7 @@ replace(const char *path, uint64_t n_slots, size_t size)
 	fd = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	if (fd == -1)
 		return -1;
-	if (fill(fd, n_slots, size) == -1 || rename(tmp, path) == -1) {
+	if (fill(fd, n_slots) == -1 || rename(tmp, path) == -1) {
 		(void)unlink(tmp);
 		(void)close(fd);
 		return -1;
@@ -142,49 +164,122 @@ open_locked(const char *path)
 	return -1;
 }
 
-/* The file in good form, its lock released. */
+/* A good file of n_least slots or more, its lock released; where there is none it is made,
+ * with n_new. */
 static int
-open_good(const char *path, uint64_t n_slots, size_t size)
+open_good(const char *path, uint64_t n_least, uint64_t n_new)
 {
 	int locked = open_locked(path), fd;
+	uint64_t n;
 
 	if (locked == -1)
 		return -1;
-	if (is_good(locked, n_slots, size)) {
+	n = slots_in(locked);
+	if (n != 0 && n >= n_least) {
 		(void)flock(locked, LOCK_UN);
 		return locked;
 	}
-	fd = replace(path, n_slots, size);
+	fd = replace(path, n_new);
 	(void)close(locked);
 	return fd;
+}
+
+/* Use the file of fd in place of the one that is mapped. */
+static bool
+go_over(struct seen *s, int fd)
+{
+	uint64_t n = slots_in(fd);
+	struct stat st;
+	struct map *map;
+
+	if (n == 0 || fstat(fd, &st) == -1)
+		return false;
+	map =
+	    mmap(NULL, size_for(n), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return false;
+	(void)pthread_rwlock_wrlock(&s->lock);
+	if (s->map != NULL)
+		(void)munmap(s->map, s->size);
+	s->map = map;
+	s->n_slots = n;
+	s->seed = map->head.seed;
+	s->size = size_for(n);
+	s->dev = st.st_dev;
+	s->ino = st.st_ino;
+	(void)pthread_rwlock_unlock(&s->lock);
+	return true;
+}
+
+static bool
+map_file(struct seen *s, uint64_t n_least)
+{
+	int fd = open_good(s->path, n_least, s->wanted);
+	bool done = fd != -1 && go_over(s, fd);
+
+	if (!done && !atomic_exchange(&s->lost, true))
+		log_errno("cannot use %s", s->path);
+	if (done)
+		atomic_store(&s->lost, false);
+	if (fd != -1)
+		(void)close(fd);
+	return done;
+}
+
+static bool
+is_current(struct seen *s)
+{
+	struct stat st;
+	bool same;
+
+	if (stat(s->path, &st) == -1)
+		return errno != ENOENT;
+	(void)pthread_rwlock_rdlock(&s->lock);
+	same = st.st_ino == s->ino && st.st_dev == s->dev &&
+	       (size_t)st.st_size == s->size;
+	(void)pthread_rwlock_unlock(&s->lock);
+	return same;
+}
+
+/* Begin to use the map, to be ended by unlocking.  Another process may have replaced the file,
+ * or a person removed it: now and then one thread looks, so that all soon use the same. */
+static void
+enter(struct seen *s)
+{
+	int64_t now = clock_mono_ms(), last = atomic_load(&s->looked_ms);
+
+	/* Whatever size the file has that others use: each making its own size of it would
+	 * never end. */
+	if (now - last >= LOOK_MS &&
+	    atomic_compare_exchange_strong(&s->looked_ms, &last, now) &&
+	    !is_current(s))
+		(void)map_file(s, 0);
+	(void)pthread_rwlock_rdlock(&s->lock);
+}
+
+static void
+leave(struct seen *s)
+{
+	(void)pthread_rwlock_unlock(&s->lock);
 }
 
 enum err
 seen_open(struct seen **out, const char *path, uint64_t n)
 {
 	struct seen *s = calloc(1, sizeof(*s));
-	int fd;
 
-	if (s == NULL)
-		return ERR_NOMEM;
-	s->n_slots = slots_for(n);
-	s->size = sizeof(struct map) + s->n_slots * sizeof(struct slot);
-	s->map = MAP_FAILED;
-	errno = ENAMETOOLONG;
-	fd =
-	    strlen(path) < PATH_LEN ? open_good(path, s->n_slots, s->size) : -1;
-	if (fd != -1)
-		s->map = mmap(
-		    NULL, s->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (s->map == MAP_FAILED) {
-		log_errno("cannot use %s", path);
-		if (fd != -1)
-			(void)close(fd);
+	if (s == NULL || (s->path = strdup(path)) == NULL) {
 		free(s);
+		return ERR_NOMEM;
+	}
+	(void)pthread_rwlock_init(&s->lock, NULL);
+	s->wanted = slots_for(n);
+	s->looked_ms = clock_mono_ms();
+	errno = ENAMETOOLONG;
+	if (strlen(path) >= PATH_LEN || !map_file(s, s->wanted)) {
+		seen_close(s);
 		return ERR_IO;
 	}
-	(void)close(fd);
-	s->seed = s->map->head.seed;
 	*out = s;
 	return ERR_OK;
 }
@@ -194,7 +289,10 @@ seen_close(struct seen *s)
 {
 	if (s == NULL)
 		return;
-	(void)munmap(s->map, s->size);
+	if (s->map != NULL)
+		(void)munmap(s->map, s->size);
+	(void)pthread_rwlock_destroy(&s->lock);
+	free(s->path);
 	free(s);
 }
 
@@ -281,8 +379,11 @@ set(struct slot *slot, int64_t now_ms)
 void
 seen_note(struct seen *s, enum seen_kind kind, const char *name, int64_t now_ms)
 {
-	if (s != NULL)
-		set(place(s, kind, name, now_ms), now_ms);
+	if (s == NULL)
+		return;
+	enter(s);
+	set(place(s, kind, name, now_ms), now_ms);
+	leave(s);
 }
 
 void
@@ -293,16 +394,21 @@ seen_touch(
 
 	if (s == NULL)
 		return;
+	enter(s);
 	slot = find(s, hash_of(s, kind, name), now_ms, &room);
 	if (slot != NULL)
 		set(slot, now_ms);
+	leave(s);
 }
 
 void
 seen_keep(struct seen *s, enum seen_kind kind, const char *name, int64_t now_ms)
 {
-	if (s != NULL)
-		(void)place(s, kind, name, now_ms);
+	if (s == NULL)
+		return;
+	enter(s);
+	(void)place(s, kind, name, now_ms);
+	leave(s);
 }
 
 int64_t
@@ -313,8 +419,10 @@ seen_last(struct seen *s, enum seen_kind kind, const char *name, int64_t now_ms)
 
 	if (s == NULL)
 		return 0;
+	enter(s);
 	slot = find(s, hash_of(s, kind, name), now_ms, &room);
 	at = slot != NULL ? atomic_load(&slot->at) : 0;
+	leave(s);
 	return is_time(at, now_ms) ? at : 0;
 }
 

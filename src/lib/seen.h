@@ -17,8 +17,9 @@ struct seen;
 enum seen_kind { SEEN_AGENT, SEEN_QUEUE, SEEN_JOB };
 
 /*
- * Map the file at path, of room for n names; a file that is missing, damaged or of
- * another form is replaced by an empty one, and who maps the former keeps that.
+ * Map the file at path, of room for n names or more; a file that is missing, damaged or
+ * smaller is replaced by an empty one.  Whoever maps the former goes over to the one at path
+ * within about a second of use, whatever its size, and makes a new one where there is none.
  * ERR_IO (logged).  Free with seen_close().  NULL may be passed to all functions here:
  * it notes nothing and remembers nothing.
  */

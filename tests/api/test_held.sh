@@ -31,6 +31,22 @@ case $said in
 *) ok "enough are not" ;;
 esac
 
+# warned SETTING...: what --check-config says of them.
+warned() {
+	printf '%s\n' "$@" >"$scratch/waits.conf"
+	TESTFLINGER_CONFIG="$scratch/waits.conf" "$BUILD/tf-dispatch" \
+		--check-config 2>&1 | grep 'warning: DISPATCH_WAIT '
+}
+like "a wait that is cut by the longest is told of" \
+	'*DISPATCH_WAIT is 60,*cuts it to 50: write DISPATCH_WAIT = 50, or*' \
+	"$(warned 'DISPATCH_WAIT = 60')"
+like "also where only the longest was set" '*is 20,*cuts it to 10:*' \
+	"$(warned 'DISPATCH_WAIT_MAX = 10')"
+equal "one that is not is not" "" "$(warned 'DISPATCH_WAIT = 50')"
+equal "nor are waits that are turned off" "" "$(warned 'DISPATCH_WAIT_MAX = 0')"
+like "unless one was asked for" '*is 20,*cuts it to 0:*' \
+	"$(warned 'DISPATCH_WAIT_MAX = 0' 'DISPATCH_WAIT = 20')"
+
 # nginx's time-out, when DISPATCH_WAIT_MAX is raised without it.
 sed -i 's/TF_READ_TIMEOUT 60/TF_READ_TIMEOUT 6/' \
 	"$scratch/main/conf/testflinger-locations.conf"

@@ -101,6 +101,58 @@ test_restart() {
 	sed -i '/^WORKERS/d' "$scratch/main/conf/testflinger.conf"
 }
 
+nginx_workers() {
+	cat "/proc/$(cat "$scratch/main/nginx.pid")/task/"*/children
+}
+
+# What nginx must know of the configuration it is told by the same command.
+test_restart_nginx() {
+	conf=$scratch/main/conf
+	{
+		printf '{"job_queue":"spawn","note":"'
+		head -c 100000 /dev/zero | tr '\0' x
+		printf '"}'
+	} >"$scratch/big.json"
+	equal "a job of 100 kB is taken" 200 "$(post /v1/job "@$scratch/big.json")"
+	before=$(nginx_workers)
+	"$top/spawn/restart" --dir "$scratch/main" >"$scratch/restart.out" 2>&1
+	equal "a restart without changes leaves nginx alone" "$before" \
+		"$(nginx_workers)"
+	printf '%s\n' 'JOB_BODY_MAX = 20_000 # small' \
+		'DISPATCH_WAIT_MAX = 80' >>"$conf/testflinger.conf"
+	curl --silent --max-time 40 --output /dev/null \
+		--write-out '%{http_code}' \
+		"$url/v1/job?queue=nobody&agent=held&wait=30" >"$scratch/held" &
+	holder=$!
+	"$top/spawn/restart" --dir "$scratch/main" >"$scratch/restart.out" 2>&1
+	equal "a restart with another limit and wait ends well" 0 $?
+	wait "$holder"
+	equal "and ends a request that waits with an answer" 204 \
+		"$(cat "$scratch/held")"
+	equal "a job that is bigger is refused" 413 \
+		"$(post /v1/job "@$scratch/big.json")"
+	like "by nginx too" '*client_max_body_size 20000;*' \
+		"$(cat "$conf/testflinger-locations.conf")"
+	like "and nginx waits longer than the longest wait" \
+		'*fastcgi_read_timeout 90s;*' \
+		"$(cat "$conf/testflinger-locations.conf")"
+	sed -i 's/20_000 .*/200000/' "$conf/testflinger.conf"
+	"$top/spawn/restart" --dir "$scratch/main" >"$scratch/restart.out" 2>&1
+	equal "with a greater limit it is taken again" 200 \
+		"$(post /v1/job "@$scratch/big.json")"
+	cp "$conf/testflinger-locations.conf" "$scratch/locations"
+	sed -i 's/200000/0x9000/' "$conf/testflinger.conf"
+	"$top/spawn/restart" --dir "$scratch/main" >"$scratch/restart.out" 2>&1
+	equal "a number that is not in digits is refused" 1 $?
+	like "with the remedy" '*JOB_BODY_MAX*write it so*' \
+		"$(cat "$scratch/restart.out")"
+	equal "and nginx's files stay" "" "$(diff "$scratch/locations" \
+		"$conf/testflinger-locations.conf")"
+	sed -i '/^JOB_BODY_MAX/d; /^DISPATCH_WAIT_MAX/d' "$conf/testflinger.conf"
+	"$top/spawn/restart" --dir "$scratch/main" >"$scratch/restart.out" 2>&1
+	equal "and back to the defaults" 0 $?
+}
+
 test_killed_responder() {
 	kill -KILL "$(pids_of main tf-result)"
 	equal "a killed responder means waiting, no refusal" 204 \
@@ -280,6 +332,7 @@ test_down() {
 }
 
 test_restart
+test_restart_nginx
 test_killed_responder
 test_again
 test_refusals

@@ -202,8 +202,10 @@ test_refusals() {
 # What spawn/up says to type next is answered well, whatever the configuration.
 test_hints() {
 	key=0123456789abcdef0123456789abcdef
-	for option in JOB_FIELDS=open JOB_FIELDS=strict ANONYMOUS_ROLES=; do
-		up hints --port 0 --set JWT_SIGNING_KEY=$key --set "$option"
+	for option in JOB_FIELDS=open JOB_FIELDS=strict ANONYMOUS_ROLES= \
+		ANONYMOUS_ROLES=contributor ANONYMOUS_ROLES=agent; do
+		up hints --port 0 --fresh --set JWT_SIGNING_KEY=$key \
+			--set "$option"
 		equal "it starts with $option" 0 $?
 		sed -n 's/^  curl /curl --silent --fail /p
 			/^  \/.*testflingerctl/p' "$scratch/hints.up" \
@@ -213,6 +215,17 @@ test_hints() {
 		sh -e "$scratch/hints.sh" >/dev/null 2>&1
 		equal "and with $option that is answered well" 0 $?
 	done
+	# What is there to be tried differs.
+	up hints --port 0 --set JWT_SIGNING_KEY=$key \
+		--set ANONYMOUS_ROLES=contributor
+	like "who may only submit is told how agents come in" \
+		'*curl*/v1/job -X POST*may not take jobs.*client add*' \
+		"$(cat "$scratch/hints.up")"
+	equal "and not to take" "" "$(grep 'agent=\|/v1/result' "$scratch/hints.up")"
+	up hints --port 0 --set ANONYMOUS_ROLES=contributor
+	like "without tokens it says how to have some" \
+		'*may not take jobs, and there are no tokens*JWT_SIGNING_KEY=*' \
+		"$(cat "$scratch/hints.up")"
 	stop hints
 }
 

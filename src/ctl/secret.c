@@ -1,10 +1,42 @@
 /* testflingerctl secret: the key that secrets are sealed with. */
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "ctl.h"
 #include "seal.h"
 #include "secret.h"
+
+static bool
+has(const struct conf *conf, enum conf_id id)
+{
+	return conf_str(conf, id)[0] != '\0';
+}
+
+/* All is done here; what is left is in the configuration. */
+static void
+tell_next(const struct conf *conf)
+{
+	const char *file = conf_file(conf);
+	const char *key = has(conf, CONF_SECRETS_MASTER_KEY_OLD)
+			      ? "SECRETS_MASTER_KEY_OLD"
+			      : "SECRETS_MASTER_KEY_OLD_FILE";
+
+	if (!has(conf, CONF_SECRETS_MASTER_KEY_OLD) &&
+	    !has(conf, CONF_SECRETS_MASTER_KEY_OLD_FILE)) {
+		(void)printf("No former key is configured: nothing is left to "
+			     "do.\n");
+		return;
+	}
+	(void)printf("None needs the former key any more.\n"
+		     "Next:\n"
+		     "  1. Remove %s from %s.\n"
+		     "  2. Restart the server: systemctl reload "
+		     "'testflinger@*.service', or spawn/restart.\n"
+		     "  3. Keep the former key for backups that were made "
+		     "before, or make a new backup.\n",
+	    key, file != NULL ? file : "the configuration");
+}
 
 static int
 run_rotate(struct ctl *c, int argc, char **argv)
@@ -31,12 +63,13 @@ run_rotate(struct ctl *c, int argc, char **argv)
 	    (long long)(all - lost));
 	if (lost > 0)
 		return ctl_fail(
-		    "Name their key in SECRETS_MASTER_KEY_OLD and try "
-		    "again, or have them written anew.",
-		    "%lld secrets are sealed with a key that is not configured",
+		    "Write the key that sealed them in SECRETS_MASTER_KEY_OLD, "
+		    "restart the server and run this again; or have them "
+		    "written anew.",
+		    "%lld secrets are sealed with a key that is not "
+		    "configured, and are handed out empty",
 		    (long long)lost);
-	(void)printf("Next: empty SECRETS_MASTER_KEY_OLD and restart the "
-		     "server.\n");
+	tell_next(c->svc->conf);
 	return CTL_DONE;
 }
 

@@ -237,6 +237,9 @@ test_rotation() {
 	start_lab --set SECRETS_MASTER_KEY="$second"
 	equal "with another key it is told as empty" "" "$(told p/one)"
 	ctl_ends "and cannot be sealed anew" 1 secret rotate
+	like "which tells what to do" \
+		'*handed out empty*SECRETS_MASTER_KEY_OLD, restart*run this again*' \
+		"$(cat "$scratch/told")"
 	start_lab --set SECRETS_MASTER_KEY="$second" \
 		--set SECRETS_MASTER_KEY_OLD="$first"
 	equal "with the former key beside it is told" needle-one "$(told p/one)"
@@ -244,10 +247,18 @@ test_rotation() {
 	ctl_ends "all are sealed anew" 0 secret rotate
 	like "and counted" '2 secrets are sealed with the present key.*' \
 		"$(cat "$scratch/said")"
+	like "and it says what to do next" \
+		"*Next:*Remove SECRETS_MASTER_KEY_OLD from $scratch/lab/conf/*spawn/restart*backup*" \
+		"$(cat "$scratch/said")"
+	sed -i '/^SECRETS_MASTER_KEY_OLD/d' "$scratch/lab/conf/testflinger.conf"
+	"$top/spawn/restart" --dir "$scratch/lab" >"$scratch/restart" 2>&1
+	equal "which works" "0 needle-one" "$? $(told p/one)"
 	start_lab --set SECRETS_MASTER_KEY="$second"
 	equal "then the former key is not needed: one" needle-one "$(told p/one)"
 	equal "then the former key is not needed: two" needle-two "$(told p/two)"
 	ctl_ends "a rotation without former key does not mind" 0 secret rotate
+	like "and says that all is done" '*nothing is left to do.*' \
+		"$(cat "$scratch/said")"
 }
 
 test_owner() {

@@ -12,7 +12,15 @@ agent NAME, runs their test_data.test_cmds with sh, each in a directory of its
 own that is removed afterwards, and reports states and exit code.
 
   --once           ask once, run the job if there is one, and end
-  --poll SECONDS   how long to wait when there is no job (default 10)
+  --poll SECONDS   how long to pause where the server does not let it wait for
+                   a job (default 10)
+
+Where the server has accounts, the environment says who the agent is; its
+jobs do not get these:
+
+  AGENT_TOKEN=TOKEN      an access token, good for ten minutes
+  AGENT_LOGIN=ID:SECRET  a client of the role agent: it logs in, and again
+                         whenever its token has ended
 
 It runs whatever a submitter sends, as the user who started it: give it a
 machine, a container or at least a user of its own.
@@ -20,7 +28,7 @@ machine, a container or at least a user of its own.
 Needs curl and awk.  Its limits: names of agent and queues are letters,
 digits, dots, dashes and underscores; only the test phase is run; output goes
 to the terminal and not to the server; a cancellation is seen before the
-commands start, not while they run; no token is sent.
+commands start, not while they run.
 
 Exit status: 0; 1 if a job could not be reported or, with --once, the server
 could not be asked; 2 for a wrong command line.
@@ -31,23 +39,50 @@ say() {
 	printf '%s: %s\n' "$name" "$*"
 }
 
-# A request whose body, if any, is the second argument: prints the status and
-# leaves the body of the answer in $work/answer.
-request() {
-	if [ $# -gt 1 ]; then
-		set -- "$1" --header 'Content-Type: application/json' \
-			--data-binary "$2"
-	fi
+# The file is for nobody else, and a process list does not show what is in it.
+use_token() {
+	printf 'Authorization: Bearer %s\n' "$1" >"$work/token"
+}
+
+log_in() {
+	[ -n "${AGENT_LOGIN-}" ] || return 1
+	printf 'user = "%s"\n' "$(printf '%s' "$AGENT_LOGIN" |
+		sed 's/[\\"]/\\&/g')" |
+		curl --silent --show-error --fail --max-time 30 --config - \
+			--request POST --output "$work/login" \
+			"$server/v1/oauth2/token" || return 1
+	use_token "$(value access_token "$work/login")"
+}
+
+call() {
 	path=$1
 	shift
-	curl --silent --show-error --max-time 30 --retry 5 \
+	curl --silent --show-error --max-time 90 --retry 5 \
+		--header "@$work/token" --dump-header "$work/headers" \
 		--output "$work/answer" --write-out '%{http_code}' \
 		"$@" "$server$path"
 }
 
+# request PATH OPTION...: prints the status and leaves the body of the answer in
+# $work/answer.  401 means that the token has ended.
+request() {
+	[ -s "$work/token" ] || log_in
+	code=$(call "$@")
+	if [ "$code" = 401 ] && log_in; then
+		code=$(call "$@")
+	fi
+	printf '%s' "$code"
+}
+
+# post PATH JSON: likewise.
+post() {
+	request "$1" --header 'Content-Type: application/json' \
+		--data-binary "$2"
+}
+
 # Report to /v1/result/<job id>.
 report() {
-	status=$(request "/v1/result/$id" "$1")
+	status=$(post "/v1/result/$id" "$1")
 	if [ "$status" != 200 ]; then
 		say "job $id: report refused with status $status: $1" >&2
 		return 1
@@ -68,7 +103,10 @@ run_commands() {
 	fi
 	mkdir "$work/dir" || return 1
 	say "job $id: running test_cmds"
-	(cd "$work/dir" && exec sh "$work/commands") </dev/null 2>&1
+	(
+		unset AGENT_TOKEN AGENT_LOGIN
+		cd "$work/dir" && exec sh "$work/commands"
+	) </dev/null 2>&1
 	code=$?
 	rm -rf "$work/dir"
 	return "$code"
@@ -96,20 +134,22 @@ register() {
 	for queue; do
 		list="$list${list:+,}\"$queue\""
 	done
-	status=$(request "/v1/agents/data/$name" \
+	status=$(post "/v1/agents/data/$name" \
 		"{\"state\":\"waiting\",\"queues\":[$list]}")
 	[ "$status" = 200 ] && return 0
 	say "registering at $server: status $status" >&2
 	return 1
 }
 
-# One question for a job: 0 after a job or without one, 1 for a failure.
+# One question for a job, which the server may hold for $wait seconds (RFC 7240): 0
+# after a job or without one, 1 for a failure.
 ask() {
 	query=
 	for queue; do
 		query="${query}queue=$queue&"
 	done
-	status=$(request "/v1/job?${query}agent=$name")
+	status=$(request "/v1/job?${query}agent=$name" \
+		--header "Prefer: wait=$wait")
 	case $status in
 	200)
 		mv "$work/answer" "$work/job"
@@ -130,11 +170,26 @@ wrong_usage() {
 	exit 2
 }
 
+# Who was held may ask again soon; not at once, for another agent of the same name
+# would end each wait.
+rest() {
+	if [ "$status" = 204 ] &&
+		grep -qi '^Preference-Applied: wait=[1-9]' "$work/headers"; then
+		sleep 1
+	else
+		sleep "$poll"
+	fi
+}
+
 once=no
 poll=10
+wait=50
 while [ $# -gt 0 ]; do
 	case $1 in
-	--once) once=yes ;;
+	--once)
+		once=yes
+		wait=0
+		;;
 	--poll)
 		[ $# -gt 1 ] || wrong_usage
 		poll=$2
@@ -168,6 +223,8 @@ here=$(cd "$(dirname "$0")" && pwd) || exit 1
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
+: >"$work/token"
+[ -z "${AGENT_TOKEN-}" ] || use_token "$AGENT_TOKEN"
 
 if [ "$once" = yes ]; then
 	register "$@" && ask "$@" || exit 1
@@ -180,5 +237,5 @@ until register "$@"; do
 done
 while :; do
 	ask "$@"
-	[ "$worked" = yes ] || sleep "$poll"
+	[ "$worked" = yes ] || rest
 done

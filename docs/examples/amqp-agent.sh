@@ -29,13 +29,23 @@ on the queue.
                  ".", "_", "-"; unless told it is made from the names of the
                  host and of SPOOL, since it must stay the same
 
+Where the server has accounts, the environment says who the agent is; its
+jobs do not get these:
+
+  AGENT_TOKEN=TOKEN      an access token, good for ten minutes
+  AGENT_LOGIN=ID:SECRET  a client of the role agent: it logs in, and again
+                         whenever its token has ended
+
+The result is a report then: the exit code is its status.test, and the output
+is the log of the test phase.
+
 It runs whatever a submitter sends, as the user who started it: give it a
 machine, a container or at least a user of its own.
 
 Needs curl, awk, iconv, and amqp-consume and amqp-declare-queue (Debian:
 amqp-tools).  Its limits: the password in AMQP_URL is seen by who may list
 processes; output is posted at the end and as a whole, without NUL and bytes
-that are not UTF-8; no token is sent.
+that are not UTF-8.
 
 Exit status: 0; 1 if the broker or the server failed, or with --once if the
 message was left on the queue; 2 for a wrong command line.
@@ -73,9 +83,35 @@ escape() {
 	}'
 }
 
-request() {
+# The file is for nobody else, and a process list does not show what is in it.
+use_token() {
+	printf 'Authorization: Bearer %s\n' "$1" >"$work/token"
+}
+
+log_in() {
+	[ -n "${AGENT_LOGIN-}" ] || return 1
+	printf 'user = "%s"\n' "$(printf '%s' "$AGENT_LOGIN" |
+		sed 's/[\\"]/\\&/g')" |
+		curl --silent --show-error --fail --max-time 60 --config - \
+			--request POST --output "$work/login" \
+			"$server/v1/oauth2/token" || return 1
+	use_token "$(value access_token "$work/login")"
+}
+
+call() {
 	curl --silent --show-error --max-time 60 --retry 5 \
-		--output "$work/answer" --write-out '%{http_code}' "$@"
+		--header "@$work/token" --output "$work/answer" \
+		--write-out '%{http_code}' "$@"
+}
+
+# Prints the status.  401 means that the token has ended.
+request() {
+	[ -s "$work/token" ] || log_in
+	code=$(call "$@")
+	if [ "$code" = 401 ] && log_in; then
+		code=$(call "$@")
+	fi
+	printf '%s' "$code"
 }
 
 # Claim the job of the message in file $1.  0: the job is ours, and its definition
@@ -124,11 +160,46 @@ spool() {
 run_commands() {
 	value test_data/test_cmds "$1" >"$work/commands"
 	mkdir "$work/dir" || return 1
-	(cd "$work/dir" && exec sh "$work/commands") </dev/null \
-		>"$work/output" 2>&1
+	(
+		unset AGENT_TOKEN AGENT_LOGIN
+		cd "$work/dir" && exec sh "$work/commands"
+	) </dev/null >"$work/output" 2>&1
 	code=$?
 	rm -rf "$work/dir"
 	return "$code"
+}
+
+# What there is to post of job $1, which ended with code $2.  With a token a result is
+# a report, and the output a log.
+write_result() {
+	if [ -s "$work/token" ]; then
+		{
+			printf '{"fragment_number":0,"phase":"test",'
+			date -u '+"timestamp":"%Y-%m-%dT%H:%M:%SZ",'
+			printf '"log_data":"'
+			escape <"$work/output"
+			printf '"}'
+		} >"$work/log"
+		mv "$work/log" "$1.log" || return 1
+		printf '{"status":{"test":%d},"job_state":"complete"}' "$2" \
+			>"$work/result"
+	else
+		{
+			printf '{"exit_code":%d,"output":"' "$2"
+			escape <"$work/output"
+			printf '"}'
+		} >"$work/result"
+	fi
+	mv "$work/result" "$1.result"
+}
+
+# post FILE PATH
+post() {
+	status=$(request --header 'Content-Type: application/json' \
+		--data-binary "@$1" "$server$2")
+	[ "$status" = 200 ] && return 0
+	say "job $id: $2 refused with status $status" >&2
+	return 1
 }
 
 # Run the spooled job $1 and post its result; the files go when that is done.
@@ -138,7 +209,7 @@ run_job() {
 	case $? in
 	0) ;;
 	1)
-		rm -f "$1" "$1.claimed" "$1.result"
+		rm -f "$1" "$1.claimed" "$1.log" "$1.result"
 		return 0
 		;;
 	*) return 1 ;;
@@ -147,21 +218,14 @@ run_job() {
 		say "job $id: running"
 		run_commands "$1.claimed"
 		code=$?
-		{
-			printf '{"exit_code":%d,"output":"' "$code"
-			escape <"$work/output"
-			printf '"}'
-		} >"$work/result"
-		mv "$work/result" "$1.result" || return 1
+		write_result "$1" "$code" || return 1
 		say "job $id: exit code $code"
 	fi
-	status=$(request --header 'Content-Type: application/json' \
-		--data-binary "@$1.result" "$server/v1/result/$id")
-	if [ "$status" != 200 ]; then
-		say "job $id: result refused with status $status" >&2
-		return 1
+	if [ -e "$1.log" ]; then
+		post "$1.log" "/v1/result/$id/log/output" || return 1
 	fi
-	rm -f "$1" "$1.claimed" "$1.result"
+	post "$1.result" "/v1/result/$id" || return 1
+	rm -f "$1" "$1.claimed" "$1.log" "$1.result"
 	say "job $id: result posted"
 }
 
@@ -195,6 +259,8 @@ make_work() {
 	consumer=
 	trap 'rm -rf "$work"; [ -z "$consumer" ] || kill "$consumer"' EXIT
 	trap 'exit 1' HUP INT TERM
+	: >"$work/token"
+	[ -z "${AGENT_TOKEN-}" ] || use_token "$AGENT_TOKEN"
 }
 
 # amqp-consume would take an option behind the command for one of its own.

@@ -199,6 +199,33 @@ test_agent() {
 	fi
 }
 
+# On a server that asks who it is, the same as the consumer of a message and by itself.
+test_agent_with_account() {
+	start account --rabbitmq --set ANONYMOUS_ROLES=contributor \
+		--set JWT_SIGNING_KEY=0123456789abcdef0123456789abcdef
+	echo 'a secret of the lab' | "$BUILD/testflingerctl" \
+		--config "$scratch/account/conf/testflinger.conf" \
+		client add --role agent lab >/dev/null 2>&1 ||
+		not_ok "there is an account"
+	post /v1/job '{"job_queue":"agents","test_data":{"test_cmds":"env | grep AGENT_; echo done"}}' \
+		>/dev/null
+	id=$(answer | id_in)
+	at=$(amqp_url_of account)
+	timeout 60 "$agent" --once "$url" "$at" agents "$scratch/spool2" \
+		>"$scratch/out" 2>&1
+	equal "the example agent without a log-in leaves the job" 1 $?
+	AGENT_LOGIN='lab:a secret of the lab' timeout 60 "$agent" --once "$url" \
+		"$at" agents "$scratch/spool2" >"$scratch/out" 2>&1
+	equal "with one it ends well" 0 $?
+	equal "its result is there" 200 "$(get "/v1/result/$id")"
+	equal "with exit code and output, and the job did not get the log-in" \
+		'{"job_state":"complete","test_status":0,"test_output":"done\n"}' \
+		"$(answer)"
+	equal "nothing is left in its spool" "" "$(ls "$scratch/spool2")"
+	stop account
+	url=$main_url
+}
+
 need amqp-consume amqp-declare-queue /usr/sbin/rabbitmq-server
 broker=
 # The broker that broker_again has started is ours to end.
@@ -213,6 +240,7 @@ test_ordinary_job
 test_repeat
 test_max_queues
 test_agent
+test_agent_with_account
 test_stall
 test_kill
 finish

@@ -65,6 +65,26 @@ fi
 kill "$looping"
 wait "$looping" 2>/dev/null
 
+# It is held until there is a job, and comes long before its pause would end.
+timeout 60 "$agent" --poll 600 "$url" lab-3 late >"$scratch/late.out" 2>&1 &
+looping=$!
+# shellcheck disable=SC2317 # called by within
+held() {
+	grep -qsE '^tfd: .* events: +2[0-9a-f]{3} ' \
+		"/proc/$(pids_of main tf-dispatch)"/fdinfo/*
+}
+within 20 held || not_ok "it is held" "$(cat "$scratch/late.out")"
+post /v1/job '{"job_queue":"late","test_data":{"test_cmds":"true"}}' >/dev/null
+id1=$(answer | id_in)
+id2=$id1
+if within 20 completed; then
+	ok "it waits for a job"
+else
+	not_ok "it waits for a job" "$(cat "$scratch/late.out")"
+fi
+kill "$looping"
+wait "$looping" 2>/dev/null
+
 "$agent" --once "$url" lab-1 'no name' >"$scratch/out" 2>&1
 equal "a name it cannot use is a wrong command line" 2 $?
 "$agent" "$url" >"$scratch/out" 2>&1
@@ -75,4 +95,45 @@ equal "--help ends well" 0 $?
 stop main
 run_once lab-1 bench
 equal "a server that is away is a failure" 1 $?
+
+# A server that asks who it is.
+start accounts --set ANONYMOUS_ROLES=contributor \
+	--set JWT_SIGNING_KEY=0123456789abcdef0123456789abcdef
+secret='a "secret" with \ in it'
+printf '%s\n' "$secret" | "$BUILD/testflingerctl" \
+	--config "$scratch/accounts/conf/testflinger.conf" \
+	client add --role agent lab >/dev/null 2>&1 ||
+	not_ok "there is an account"
+run_once lab-1 bench
+equal "without a token it is refused" 1 $?
+post /v1/job '{"job_queue":"bench","test_data":{"test_cmds":"env >'"$scratch"'/env"}}' \
+	>/dev/null
+id=$(answer | id_in)
+AGENT_LOGIN="lab:$secret" run_once lab-1 bench
+equal "with a log-in it ends well" 0 $?
+get "/v1/result/$id" >/dev/null
+like "and does its job" '*"job_state":"complete"*' "$(answer)"
+equal "which does not get the log-in" "" "$(grep AGENT_ "$scratch/env")"
+token=$(curl --silent --user "lab:$secret" --request POST \
+	"$url/v1/oauth2/token" | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+AGENT_TOKEN=$token run_once lab-1 bench
+equal "so it does with a token" 0 $?
+ended=$(/usr/bin/python3 - "$token" <<'P'
+import base64, hashlib, hmac, json, sys
+head, body, _ = sys.argv[1].split(".")
+claims = json.loads(base64.urlsafe_b64decode(body + "=="))
+claims["exp"] = claims["iat"] = 1000000000
+text = lambda b: base64.urlsafe_b64encode(b).decode().rstrip("=")
+said = head + "." + text(json.dumps(claims).encode())
+print(said + "." + text(hmac.new(b"0123456789abcdef0123456789abcdef",
+                                 said.encode(), hashlib.sha256).digest()))
+P
+)
+AGENT_TOKEN=$ended run_once lab-1 bench
+equal "one that has ended is refused" 1 $?
+like "as that" '*status 401*' "$(cat "$scratch/out")"
+AGENT_TOKEN=$ended AGENT_LOGIN="lab:$secret" run_once lab-1 bench
+equal "but replaced by a log-in" 0 $?
+AGENT_LOGIN='lab:wrong' run_once lab-1 bench
+equal "a wrong log-in is a failure" 1 $?
 finish

@@ -1,4 +1,5 @@
-/* The index job_best, from one list of excluded agents to the next. */
+/* The indexes job_plain and job_special, the latter from one list of excluded agents to the
+ * next. */
 
 #include "best.h"
 
@@ -7,35 +8,49 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SQL_ANY, SQL_LIST, SQL_BEHIND, SQL_EXCLUDED, SQL_ANY_LIKE, SQL_WORD };
+enum {
+	SQL_FIRST,
+	SQL_LIST,
+	SQL_PLAIN_BEHIND,
+	SQL_BEHIND,
+	SQL_EXCLUDED,
+	SQL_ANY_LIKE,
+	SQL_WORD
+};
 
+#define FOR_ANYBODY "FROM job WHERE " BEST_PLAIN " AND queue = $1 "
+#define FOR_SOME "FROM job WHERE " BEST_SPECIAL " AND queue = $1 AND ready = 1 "
+#define ROW "SELECT seq, priority, secrets, excludes "
+
+/* Only the order makes sure of the indexes, in which no ended job stands. */
 static const char *const sql[] = {
-    /* Only the order makes sure of the index in which no ended job stands. */
-    [SQL_ANY] = "SELECT 1 FROM job WHERE state = 'waiting' AND ready = 1 "
-		"AND queue = $1 ORDER BY secrets, excludes LIMIT 1",
-    /* The best of the next list, and whether there is one more, with secrets or without. */
+    /* The best that anybody may have, then the best of the first list. */
+    [SQL_FIRST] = ("SELECT * FROM (" ROW FOR_ANYBODY
+		   "ORDER BY priority DESC, seq LIMIT 1) AS one "
+		   "UNION ALL SELECT * FROM (" ROW FOR_SOME
+		   "ORDER BY secrets, excludes, priority DESC, seq LIMIT 1) "
+		   "AS other"),
+    /* Two ranges: one of pairs would begin at the list itself, and walk over its jobs. */
     [SQL_LIST] =
-	"SELECT seq, priority, secrets, excludes, EXISTS (SELECT 1 FROM job n "
-	"WHERE n.state = 'waiting' AND n.queue = $1 AND n.ready = 1 "
-	"AND n.secrets = job.secrets AND n.excludes > job.excludes) OR "
-	"($4 > secrets AND EXISTS (SELECT 1 FROM job n "
-	"WHERE n.state = 'waiting' AND n.queue = $1 AND n.ready = 1 "
-	"AND n.secrets > job.secrets)) "
-	"FROM job WHERE state = 'waiting' AND queue = $1 AND ready = 1 "
-	"AND (secrets, excludes) > ($2, $3) "
-	"ORDER BY secrets, excludes, priority DESC, seq LIMIT 1",
-    [SQL_BEHIND] = "SELECT seq, priority FROM job "
-		   "WHERE state = 'waiting' AND ready = 1 AND queue = $1 "
-		   "AND secrets = $2 AND excludes = $3 AND priority <= $4 "
-		   "AND (priority < $4 OR seq > $5) "
-		   "ORDER BY priority DESC, seq LIMIT 1",
+	("SELECT * FROM (" ROW FOR_SOME "AND secrets = $2 AND excludes > $3 "
+	 "ORDER BY excludes, priority DESC, seq LIMIT 1) AS one "
+	 "UNION ALL SELECT * FROM (" ROW FOR_SOME "AND secrets > $2 "
+	 "ORDER BY secrets, excludes, priority DESC, seq LIMIT 1) "
+	 "AS other"),
+    [SQL_PLAIN_BEHIND] =
+	(ROW FOR_ANYBODY "AND priority <= $2 AND (priority < $2 OR seq > $3) "
+			 "ORDER BY priority DESC, seq LIMIT 1"),
+    [SQL_BEHIND] =
+	(ROW FOR_SOME "AND priority <= $2 AND (priority < $2 OR seq > $3) "
+		      "AND secrets = $4 AND excludes = $5 "
+		      "ORDER BY priority DESC, seq LIMIT 1"),
     [SQL_EXCLUDED] = "SELECT 1 FROM job_exclude WHERE job = $1 AND agent = $2",
-    [SQL_ANY_LIKE] = "SELECT 1 FROM job WHERE state = 'waiting' "
-		     "AND queue = $1 AND ready = $2 AND secrets = $3 "
-		     "AND excludes = $4 LIMIT 1",
-    [SQL_WORD] = "SELECT excludes FROM job WHERE state = 'waiting' "
-		 "AND queue = $1 AND ready = $2 AND secrets = $3 "
-		 "AND excludes > $4 ORDER BY excludes LIMIT 1",
+    [SQL_ANY_LIKE] = ("SELECT 1 FROM job WHERE " BEST_SPECIAL
+		      " AND queue = $1 AND ready = $2 AND secrets = $3 "
+		      "AND excludes = $4 LIMIT 1"),
+    [SQL_WORD] = ("SELECT excludes FROM job WHERE " BEST_SPECIAL
+		  " AND queue = $1 AND ready = $2 AND secrets = $3 "
+		  "AND excludes > $4 ORDER BY excludes LIMIT 1"),
 };
 
 /* What db_query() has returned with st, of a statement that asks whether. */
@@ -54,7 +69,7 @@ enum err
 best_any(struct db_conn *c, const char *queue, bool *out)
 {
 	struct db_stmt *st;
-	enum err e = db_query(c, &st, sql[SQL_ANY], "t", queue);
+	enum err e = db_query(c, &st, sql[SQL_FIRST], "t", queue);
 
 	return told(e, st, out);
 }
@@ -80,53 +95,93 @@ best_before(const struct best_job *a, const struct best_job *b)
 	       (a->priority == b->priority && a->seq < b->seq);
 }
 
-/* A walk over the lists. */
+/* The best job of those that are alike in who may have them. */
+struct head {
+	struct best_job job;
+	char
+	    word[BEST_WORD_SIZE]; /* "" where anybody may, or who has a token */
+};
+
+static void
+read_head(struct db_stmt *st, struct head *out)
+{
+	out->job.seq = db_int(st, 0);
+	out->job.priority = db_int(st, 1);
+	out->job.secrets = db_int(st, 2) != 0;
+	(void)snprintf(
+	    out->word, sizeof(out->word), "%s", db_text(st, 3, NULL));
+	out->job.excludes = out->word[0] != '\0';
+}
+
+static bool
+is_plain(const struct head *h)
+{
+	return !h->job.secrets && !h->job.excludes;
+}
+
+/* A walk over these. */
 struct walk {
 	struct db_conn *c;
 	const char *queue;
-	bool with_secrets;
-	int64_t secrets; /* of the list where it stands */
-	char word[BEST_WORD_SIZE];
-	bool more; /* there are lists behind it */
+	struct head first[2];
+	size_t n, at; /* of first */
+	bool more; /* there may be lists behind those */
 };
 
-/* On to the next list, and its best job.  ERR_NOTFOUND: there is none. */
 static enum err
-next_list(struct walk *w, struct best_job *j)
+begin(struct walk *w)
 {
 	struct db_stmt *st;
 	enum err e;
 
-	if (!w->more)
-		return ERR_NOTFOUND;
-	e = db_query(w->c, &st, sql[SQL_LIST], "titi", w->queue, w->secrets,
-	    w->word, (int64_t)w->with_secrets);
-	if (e != ERR_OK)
+	for (e = db_query(w->c, &st, sql[SQL_FIRST], "t", w->queue);
+	     e == ERR_OK && w->n < 2; e = db_next(st))
+		read_head(st, &w->first[w->n++]);
+	if (st != NULL)
+		db_end(st);
+	if (e != ERR_OK && e != ERR_NOTFOUND)
 		return e;
-	j->seq = db_int(st, 0);
-	j->priority = db_int(st, 1);
-	w->secrets = db_int(st, 2);
-	(void)snprintf(w->word, sizeof(w->word), "%s", db_text(st, 3, NULL));
-	w->more = db_int(st, 4) != 0;
-	db_end(st);
-	j->secrets = w->secrets != 0;
-	j->excludes = w->word[0] != '\0';
+	w->more = w->n > 0 && !is_plain(&w->first[w->n - 1]);
 	return ERR_OK;
 }
 
-/* From the best job of the list to the best behind after. */
+/* The next one; h is the last, but for the first time.  ERR_NOTFOUND: there is none. */
 static enum err
-go_behind(struct walk *w, const struct best_job *after, struct best_job *j)
+go_on(struct walk *w, struct head *h)
 {
 	struct db_stmt *st;
 	enum err e;
 
-	e = db_query(w->c, &st, sql[SQL_BEHIND], "titii", w->queue, w->secrets,
-	    w->word, after->priority, after->seq);
+	if (w->at < w->n) {
+		*h = w->first[w->at++];
+		return ERR_OK;
+	}
+	if (!w->more)
+		return ERR_NOTFOUND;
+	e = db_query(w->c, &st, sql[SQL_LIST], "tit", w->queue,
+	    (int64_t)h->job.secrets, h->word);
 	if (e != ERR_OK)
 		return e;
-	j->seq = db_int(st, 0);
-	j->priority = db_int(st, 1);
+	read_head(st, h);
+	db_end(st);
+	return ERR_OK;
+}
+
+/* From h to the best one like it behind after. */
+static enum err
+go_behind(struct walk *w, const struct best_job *after, struct head *h)
+{
+	struct db_stmt *st;
+	enum err e;
+
+	e = is_plain(h) ? db_query(w->c, &st, sql[SQL_PLAIN_BEHIND], "tii",
+			      w->queue, after->priority, after->seq)
+			: db_query(w->c, &st, sql[SQL_BEHIND], "tiiit",
+			      w->queue, after->priority, after->seq,
+			      (int64_t)h->job.secrets, h->word);
+	if (e != ERR_OK)
+		return e;
+	read_head(st, h);
 	db_end(st);
 	return ERR_OK;
 }
@@ -136,38 +191,34 @@ best_find(struct db_conn *c, const char *queue, bool secrets,
     const struct best_job *after, best_fits fits, void *arg,
     struct best_job *out)
 {
-	struct walk w = {.c = c,
-	    .queue = queue,
-	    .with_secrets = secrets,
-	    .secrets = -1,
-	    .more = true};
-	struct best_job j, best = {.seq = 0};
+	struct walk w = {.c = c, .queue = queue};
 	bool found = false, fit;
+	struct head h;
 	enum err e;
 
-	while ((e = next_list(&w, &j)) == ERR_OK) {
-		if (j.secrets && !secrets)
+	for (e = begin(&w); e == ERR_OK && (e = go_on(&w, &h)) == ERR_OK;) {
+		if (h.job.secrets && !secrets)
 			break;
-		if (found && !best_before(&j, &best))
+		if (found && !best_before(&h.job, out))
 			continue;
-		if ((e = fits(c, &j, arg, &fit)) != ERR_OK)
+		if ((e = fits(c, &h.job, arg, &fit)) != ERR_OK)
 			return e;
 		if (!fit)
 			continue;
 		/* Those that are passed over here have been found before. */
-		if (after != NULL && !best_before(after, &j) &&
-		    (e = go_behind(&w, after, &j)) == ERR_NOTFOUND)
+		if (after != NULL && !best_before(after, &h.job) &&
+		    (e = go_behind(&w, after, &h)) == ERR_NOTFOUND) {
+			e = ERR_OK;
 			continue;
+		}
 		if (e != ERR_OK)
 			return e;
-		if (!found || best_before(&j, &best))
-			best = j;
+		if (!found || best_before(&h.job, out))
+			*out = h.job;
 		found = true;
 	}
 	if (e != ERR_OK && e != ERR_NOTFOUND)
 		return e;
-	if (found)
-		*out = best;
 	return found ? ERR_OK : ERR_NOTFOUND;
 }
 

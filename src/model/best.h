@@ -10,10 +10,18 @@
 
 /*
  * The order of hand-out, and which job is the first that somebody may take.  Waiting jobs
- * that exclude the same agents, and need a token alike, stand together in an index: one of
- * them tells for all.  So it costs a few look-ups for each different list of excluded
- * agents, and nothing for each job.
+ * that anybody may have stand in an index of their own, in that order.  The others stand
+ * apart: those that exclude the same agents, and need a token alike, are together, and one of
+ * them tells for all.  So it costs a few look-ups for each different list of excluded agents,
+ * and nothing for each job.
  */
+
+/* Conditions of SQL: each waiting job is one or the other, and there is an index of each,
+ * (queue, priority DESC, seq) and (queue, ready, secrets, excludes, priority DESC, seq). */
+#define BEST_PLAIN                                                             \
+	"state = 'waiting' AND ready = 1 AND secrets = 0 AND excludes = ''"
+#define BEST_SPECIAL                                                           \
+	"state = 'waiting' AND (ready = 0 OR secrets <> 0 OR excludes <> '')"
 
 /* The lists of the waiting jobs of one queue.  A retry and what goes back are let in beyond
  * that. */

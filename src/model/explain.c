@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "best.h"
 #include "clock.h"
 #include "column.h"
 #include "job.h"
@@ -19,10 +20,9 @@
 
 enum { SQL_JOB, SQL_AGENTS, SQL_AHEAD, SQL_BUSY };
 
-/* Jobs of the queues that the agents of its queue serve, its own among them; each priority
- * is a range of an index, so that no job behind it is looked at. */
+/* Of the queues that the agents of its queue serve, its own among them. */
 #define OVER_QUEUES                                                            \
-	"WHERE state = 'waiting' AND queue IN (SELECT $1 UNION "               \
+	" AND queue IN (SELECT $1 UNION "                                      \
 	"SELECT o.queue FROM agent_queue q JOIN agent_queue o "                \
 	"ON o.agent = q.agent WHERE q.queue = $1) "
 
@@ -35,9 +35,16 @@ static const char *const sql[] = {
 		   "AND x.agent = a.name) "
 		   "FROM agent_queue q JOIN agent a ON a.name = q.agent "
 		   "WHERE q.queue = $1 ORDER BY a.name LIMIT $3",
-    [SQL_AHEAD] = ("SELECT count(*) FROM (SELECT 1 FROM job " OVER_QUEUES
-		   "AND priority > $2 UNION ALL SELECT 1 FROM job " OVER_QUEUES
-		   "AND priority = $2 AND seq < $3 LIMIT $4) AS n"),
+    /* Of those that anybody may have each priority is a range of an index, so that no job
+     * behind is looked at. */
+    [SQL_AHEAD] =
+	("SELECT count(*) FROM (SELECT 1 FROM job WHERE " BEST_PLAIN OVER_QUEUES
+	 "AND priority > $2 "
+	 "UNION ALL SELECT 1 FROM job WHERE " BEST_PLAIN OVER_QUEUES
+	 "AND priority = $2 AND seq < $3 "
+	 "UNION ALL SELECT 1 FROM job WHERE " BEST_SPECIAL OVER_QUEUES
+	 "AND (priority > $2 OR (priority = $2 AND seq < $3)) "
+	 "LIMIT $4) AS n"),
     [SQL_BUSY] = ("SELECT id, started_at, state FROM job WHERE agent = $1 "
 		  "AND ended_at IS NULL ORDER BY started_at DESC LIMIT 1"),
 };

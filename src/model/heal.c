@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "best.h"
 #include "clock.h"
 #include "log.h"
 
@@ -14,23 +15,30 @@
 
 enum { SQL_NEXT, SQL_WAITING, SQL_FIND, SQL_MARK };
 
-#define PUBLISHED                                                              \
-	"queue = $1 AND state = 'waiting' AND ready = 1 "                      \
-	"AND publish_at IS NULL"
+#define PLAIN "FROM job WHERE " BEST_PLAIN
+#define SPECIAL "FROM job WHERE " BEST_SPECIAL
+#define PUBLISHED " AND queue = $1 AND ready = 1 AND publish_at IS NULL "
 
+/* Orders and groups make sure of the indexes: or jobs that have ended would be looked at too. */
 static const char *const sql[] = {
-    [SQL_NEXT] = "SELECT queue FROM job WHERE state = 'waiting' "
-		 "AND queue > $1 ORDER BY queue LIMIT 1",
-    /* Grouped as the index of waiting jobs is ordered, or those that have ended would be
-     * looked at too. */
-    [SQL_WAITING] = "SELECT coalesce(sum(n), 0), max(last) FROM "
-		    "(SELECT count(*) AS n, max(seq) AS last FROM job "
-		    "WHERE " PUBLISHED " GROUP BY priority) AS some",
-    /* The + keeps the index of all jobs of the queue out, for the same reason. */
-    [SQL_FIND] = "SELECT seq FROM job WHERE " PUBLISHED " AND +seq <= $2 "
-		 "ORDER BY priority DESC, seq",
-    [SQL_MARK] = "UPDATE job SET publish_at = $3 WHERE seq = $2 "
-		 "AND " PUBLISHED,
+    [SQL_NEXT] = ("SELECT queue FROM (SELECT * FROM (SELECT queue " PLAIN
+		  " AND queue > $1 ORDER BY queue LIMIT 1) AS p "
+		  "UNION ALL SELECT * FROM (SELECT queue " SPECIAL
+		  " AND queue > $1 ORDER BY queue LIMIT 1) AS s) AS next "
+		  "ORDER BY queue LIMIT 1"),
+    [SQL_WAITING] = ("SELECT coalesce(sum(n), 0), max(last) FROM "
+		     "(SELECT count(*) AS n, max(seq) AS last " PLAIN PUBLISHED
+		     "GROUP BY priority UNION ALL "
+		     "SELECT count(*) AS n, max(seq) AS last " SPECIAL PUBLISHED
+		     "GROUP BY secrets, excludes) AS some"),
+    /* The + keeps the index of all jobs of the queue out. */
+    [SQL_FIND] = ("SELECT * FROM (SELECT seq " PLAIN PUBLISHED
+		  "AND +seq <= $2 ORDER BY priority DESC, seq) AS p "
+		  "UNION ALL SELECT * FROM (SELECT seq " SPECIAL PUBLISHED
+		  "AND +seq <= $2 ORDER BY secrets, excludes, priority DESC, "
+		  "seq) AS s"),
+    [SQL_MARK] = ("UPDATE job SET publish_at = $3 WHERE seq = $2 "
+		  "AND state = 'waiting'" PUBLISHED),
 };
 
 /* The jobs of a queue that wait and are published. */

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "best.h"
 #include "clock.h"
 #include "column.h"
 #include "job.h"
@@ -19,8 +20,7 @@ enum {
 	SQL_NEXT_OF_TAG,
 	SQL_ROW,
 	SQL_FIND,
-	SQL_BEFORE,
-	SQL_BEFORE_EQUAL
+	SQL_BEFORE
 };
 
 static const char *const sql[] = {
@@ -33,10 +33,13 @@ static const char *const sql[] = {
 		"WHERE seq = $1",
     [SQL_FIND] = "SELECT queue, priority, seq FROM job "
 		 "WHERE id = $1 AND state = 'waiting'",
-    [SQL_BEFORE] = "SELECT count(*) FROM job WHERE state = 'waiting' "
-		   "AND queue = $1 AND priority > $2",
-    [SQL_BEFORE_EQUAL] = "SELECT count(*) FROM job WHERE state = 'waiting' "
-			 "AND queue = $1 AND priority = $2 AND seq < $3",
+    [SQL_BEFORE] = ("SELECT (SELECT count(*) FROM job WHERE " BEST_PLAIN
+		    " AND queue = $1 AND priority > $2) + "
+		    "(SELECT count(*) FROM job WHERE " BEST_PLAIN
+		    " AND queue = $1 AND priority = $2 AND seq < $3) + "
+		    "(SELECT count(*) FROM job WHERE " BEST_SPECIAL
+		    " AND queue = $1 AND (priority > $2 "
+		    "OR (priority = $2 AND seq < $3)))"),
 };
 
 /* A page in the making. */
@@ -204,20 +207,14 @@ job_list_page(struct svc *s, struct job_list *l, struct buf *b)
 static enum err
 count_before(struct db_conn *c, struct db_stmt *job, int64_t *out)
 {
-	const char *queue = db_text(job, 0, NULL);
-	int64_t priority = db_int(job, 1), seq = db_int(job, 2);
 	struct db_stmt *s;
 	enum err e;
 
-	e = db_query(c, &s, sql[SQL_BEFORE], "ti", queue, priority);
+	e = db_query(c, &s, sql[SQL_BEFORE], "tii", db_text(job, 0, NULL),
+	    db_int(job, 1), db_int(job, 2));
 	if (e != ERR_OK)
 		return e;
 	*out = db_int(s, 0);
-	db_end(s);
-	e = db_query(c, &s, sql[SQL_BEFORE_EQUAL], "tii", queue, priority, seq);
-	if (e != ERR_OK)
-		return e;
-	*out += db_int(s, 0);
 	db_end(s);
 	return ERR_OK;
 }

@@ -333,10 +333,13 @@ BEGIN
   UPDATE job SET excludes = '#' || seq WHERE seq = NEW.job;
 END;
 
--- Who is next, whoever asks: what somebody may not have stands apart.
-CREATE INDEX job_best
-  ON job (queue, ready, secrets, excludes, priority DESC, seq)
-  WHERE state = 'waiting';
+-- The waiting jobs, each in one of two indexes: those that anybody may have, and apart from them
+-- those that somebody may not.
+DROP INDEX job_next;
+CREATE INDEX job_plain ON job (queue, priority DESC, seq)
+  WHERE state = 'waiting' AND ready = 1 AND secrets = 0 AND excludes = '';
+CREATE INDEX job_special ON job (queue, ready, secrets, excludes, priority DESC, seq)
+  WHERE state = 'waiting' AND (ready = 0 OR secrets <> 0 OR excludes <> '');
 
 -- By which clock the times of offers, returns and queue_timeouts are: one row.
 CREATE TABLE clock_base (

@@ -66,21 +66,29 @@ db_mark_set(const char *where, const struct stat *st)
 		(void)close(fd);
 }
 
+static bool
+read_mark(const char *where, char out[LINE_LEN])
+{
+	char path[PATH_LEN];
+	int fd = open(beside(where, ".mark", path), O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd != -1 ? read(fd, out, LINE_LEN) : -1;
+
+	if (fd != -1)
+		(void)close(fd);
+	return n == LINE_LEN;
+}
+
+/* In this order: a mark is set after the log has grown, and a log that goes into state.db is
+ * removed after that has changed.  So it does not matter what others do meanwhile. */
 bool
 db_mark_lost_log(const char *where)
 {
-	char path[PATH_LEN], line[LINE_LEN + 1], marked[LINE_LEN + 1];
+	char line[LINE_LEN + 1], marked[LINE_LEN];
 	struct stat st;
-	ssize_t n;
-	int fd;
 
-	if (has_log(where) || stat(where, &st) == -1 || !line_of(&st, line) ||
-	    (fd = open(beside(where, ".mark", path), O_RDONLY | O_CLOEXEC)) ==
-		-1)
-		return false;
-	n = read(fd, marked, LINE_LEN);
-	(void)close(fd);
-	return n == LINE_LEN && memcmp(marked, line, LINE_LEN) == 0;
+	return read_mark(where, marked) && !has_log(where) &&
+	       stat(where, &st) == 0 && line_of(&st, line) &&
+	       memcmp(marked, line, LINE_LEN) == 0;
 }
 
 /* A store that is just being made has its first page before it has log or mark, so those

@@ -17,8 +17,8 @@
  * were committed.  Call it with the writers' lock held; once for each st is enough. */
 void db_mark_set(const char *where, const struct stat *st);
 
-/* The log was removed, and its changes are lost.  Call it with the writers' lock held, or
- * while nobody may write. */
+/* The log was removed, and its changes are lost.  Needs no lock: the whole store is looked
+ * through while others write. */
 bool db_mark_lost_log(const char *where);
 
 /* state.db is missing or empty, and there was one: its log or its mark is there, or others

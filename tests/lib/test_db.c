@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "db.h"
+#include "db_mark.h"
 #include "fixture.h"
 #include "log.h"
 
@@ -463,6 +464,54 @@ Test(db, is_not_alarmed_when_the_log_went_into_the_store)
 	copy(good, path);
 	db = open_store(5000);
 	cr_expect_eq(db_write(db, add, key_b), ERR_OK, "a backup");
+}
+
+/* The mark is a pipe here, so that who reads it waits for what happens meanwhile. */
+static void *
+commit_and_mark(void *arg)
+{
+	char path[200], log[200];
+	const char *line = arg;
+	FILE *mark, *f;
+
+	(void)snprintf(path, sizeof(path), "%s/other.mark", dir);
+	(void)snprintf(log, sizeof(log), "%s/other-wal", dir);
+	mark = fopen(path, "w");
+	f = fopen(log, "w");
+	if (mark == NULL || f == NULL)
+		abort();
+	(void)fprintf(f, "%4096d", 0);
+	(void)fclose(f);
+	(void)fputs(line, mark);
+	(void)fclose(mark);
+	return NULL;
+}
+
+Test(db, is_not_alarmed_by_a_change_that_comes_while_it_looks_for_the_log)
+{
+	char path[200], mark[208], line[80] = "";
+	pthread_t other;
+	struct stat st;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/other", dir);
+	(void)snprintf(mark, sizeof(mark), "%s.mark", path);
+	f = fopen(path, "w");
+	cr_assert_not_null(f);
+	(void)fputs("a store", f);
+	(void)fclose(f);
+	cr_assert_eq(stat(path, &st), 0);
+	db_mark_set(path, &st);
+	cr_assert(db_mark_lost_log(path), "such a mark without a log tells");
+	f = fopen(mark, "r");
+	cr_assert_not_null(f);
+	cr_assert_not_null(fgets(line, sizeof(line), f));
+	(void)fclose(f);
+	cr_assert_eq(unlink(mark), 0);
+	cr_assert_eq(mkfifo(mark, 0600), 0);
+	cr_assert_eq(pthread_create(&other, NULL, commit_and_mark, line), 0);
+	cr_expect_not(db_mark_lost_log(path));
+	(void)pthread_join(other, NULL);
 }
 
 Test(db, marks_each_log_that_begins_anew)

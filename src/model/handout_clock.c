@@ -20,7 +20,6 @@ enum {
 	SQL_SET_BASE,
 	SQL_MOVE_OFFERS,
 	SQL_MOVE_RETURNS,
-	SQL_MOVE_DEADLINES,
 	SQL_MOVE_JOBS,
 	SQL_OFFERS,
 	SQL_RETURNS,
@@ -29,7 +28,10 @@ enum {
 
 #define OFFERED "signed_at IS NULL AND ended_at IS NULL"
 #define RETURNED "ended_at IS NULL"
-#define WITH_DEADLINE "deadline_at IS NOT NULL AND state = 'waiting'"
+/* What is offered may wait again.  Each side is a range of an index. */
+#define WITH_DEADLINE                                                          \
+	"((deadline_at > 0 AND state = 'waiting') OR "                         \
+	"(offered_at > 0 AND " OFFERED " AND deadline_at > 0))"
 
 static const char *const sql[] = {
     [SQL_BASE] = "SELECT boot, ahead FROM clock_base WHERE one = 1",
@@ -43,9 +45,8 @@ static const char *const sql[] = {
     [SQL_MOVE_RETURNS] = "UPDATE job SET returned_at = returned_at + $1 "
 			 "WHERE returned_at > $2 AND returned_at <= $3 "
 			 "AND " RETURNED,
-    [SQL_MOVE_DEADLINES] = "UPDATE job SET deadline_at = deadline_at + $1 "
-			   "WHERE " WITH_DEADLINE " AND created_at > $2 "
-			   "AND created_at <= $3",
+    /* Both, or a clock that is set right again would leave a deadline where it is, and a
+     * retry would get a longer queue_timeout. */
     [SQL_MOVE_JOBS] = "UPDATE job SET created_at = created_at + $1, "
 		      "deadline_at = deadline_at + $1 "
 		      "WHERE " WITH_DEADLINE " AND created_at > $2 "
@@ -94,15 +95,15 @@ move(struct db_conn *c, int64_t now, int64_t by)
 {
 	int64_t from = by > 0 ? INT64_MIN : now;
 	int64_t to = by > 0 ? now - by : INT64_MAX;
-	/* A job that waits since before is no younger; one from the future is. */
-	const char *jobs = sql[by > 0 ? SQL_MOVE_DEADLINES : SQL_MOVE_JOBS];
 	enum err e;
 
 	e = db_exec(c, NULL, sql[SQL_MOVE_OFFERS], "iii", by, from, to);
 	if (e == ERR_OK)
 		e = db_exec(
 		    c, NULL, sql[SQL_MOVE_RETURNS], "iii", by, from, to);
-	return e == ERR_OK ? db_exec(c, NULL, jobs, "iii", by, from, to) : e;
+	return e == ERR_OK ? db_exec(c, NULL, sql[SQL_MOVE_JOBS], "iii", by,
+				 from, to)
+			   : e;
 }
 
 /* What is later than from begins anew; and what comes from the future. */

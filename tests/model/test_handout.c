@@ -375,6 +375,49 @@ Test(handout, freezes_nothing_when_the_clock_is_set_back)
 	expect_state(waits, "cancelled");
 }
 
+/* What it moves forward it moves back: the job ends when its time is over, not a day later. */
+Test(handout, ends_what_nobody_took_in_time_though_the_clock_was_wrong_for_a_while)
+{
+	struct id waits = given_until("w", 60);
+
+	set_clock(DAY);
+	pass(5000);
+	set_clock(-DAY);
+	expect_state(waits, "waiting");
+	pass(61 * 1000);
+	sweep();
+	expect_state(waits, "cancelled");
+}
+
+/* From that a retry has its own. */
+Test(handout, keeps_the_length_of_a_queue_timeout_when_the_clock_is_set)
+{
+	static const int64_t steps[] = {DAY, -DAY};
+	size_t i;
+
+	(void)given_until("w", 60);
+	for (i = 0; i < 2; i++) {
+		set_clock(steps[i]);
+		cr_expect_eq(fixture_number(&f,
+				 "SELECT deadline_at - created_at FROM job"),
+		    60 * 1000);
+	}
+}
+
+Test(handout, leaves_a_job_its_queue_timeout_when_the_clock_was_set_during_its_offer)
+{
+	struct id id = given_until("w", 1000);
+
+	expect_offer("w", "a", id);
+	set_clock(DAY);
+	expect_nothing("other", "a");
+	sweep();
+	expect_state(id, "waiting");
+	pass(1000 * 1000);
+	sweep();
+	expect_state(id, "cancelled");
+}
+
 /* Where something would be due by the clock the sweep is the first to look. */
 Test(handout, lets_an_offer_last_its_time_also_when_the_clock_is_set_unseen)
 {

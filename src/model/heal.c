@@ -69,7 +69,7 @@ struct marking {
 	const char *queue;
 	int64_t now;
 	int64_t *list; /* seq */
-	size_t n, done;
+	size_t n, room, done;
 	int64_t marked;
 };
 
@@ -99,21 +99,42 @@ by_seq(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
+static enum err
+add_job(struct marking *m, int64_t seq)
+{
+	size_t room = m->room == 0 ? BATCH : 2 * m->room;
+	int64_t *list;
+
+	if (m->n == m->room) {
+		list = realloc(m->list, room * sizeof(*list));
+		if (list == NULL)
+			return ERR_NOMEM;
+		m->list = list;
+		m->room = room;
+	}
+	m->list[m->n++] = seq;
+	return ERR_OK;
+}
+
 /* Those that were counted, as far as they wait yet.  The ones that came since are none of them:
- * the outbox or their submitter has sent them. */
+ * the outbox or their submitter has sent them.  One that went back meanwhile and was sent may be
+ * among them all the same, in nobody's place. */
 static enum err
 list_waiting(struct svc *s, const struct waiting *w, struct marking *m)
 {
 	struct db_conn *c = db_read(s->db);
 	struct db_stmt *st;
-	enum err e;
+	enum err e, e2 = ERR_OK;
 
 	for (e = db_query(c, &st, sql[SQL_FIND], "ti", m->queue, w->last);
-	     e == ERR_OK && m->n < (size_t)w->n; e = db_next(st))
-		m->list[m->n++] = db_int(st, 0);
+	     e == ERR_OK; e = db_next(st))
+		if ((e2 = add_job(m, db_int(st, 0))) != ERR_OK)
+			break;
 	if (st != NULL)
 		db_end(st);
 	db_read_end(s->db, c);
+	if (e2 != ERR_OK)
+		return e2;
 	if (m->n > 0)
 		qsort(m->list, m->n, sizeof(*m->list), by_seq);
 	return e == ERR_NOTFOUND ? ERR_OK : e;
@@ -125,9 +146,6 @@ publish_again(struct svc *s, const char *queue, const struct waiting *w)
 	struct marking m = {.queue = queue, .now = clock_now_ms()};
 	enum err e;
 
-	m.list = calloc((size_t)w->n, sizeof(*m.list));
-	if (m.list == NULL)
-		return ERR_NOMEM;
 	e = list_waiting(s, w, &m);
 	while (e == ERR_OK && m.done < m.n)
 		e = db_write(s->db, mark_change, &m);

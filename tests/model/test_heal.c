@@ -3,6 +3,8 @@
 #include <criterion/criterion.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
@@ -247,4 +249,49 @@ Test(heal, gives_up_with_the_connection)
 	fake_broker_stop(fake);
 	cr_expect_eq(heal_next(&f.svc, tap, after), ERR_BROKER);
 	fake_broker_start(fake);
+}
+
+/* Once the jobs are counted one more is: it went back, and the outbox has sent it already. */
+static int
+send_one_more(unsigned type, void *ctx, void *stmt, void *ns)
+{
+	static atomic_bool done;
+
+	(void)type;
+	(void)ctx;
+	(void)ns;
+	if (strstr(sqlite3_sql(stmt), "max(seq)") != NULL &&
+	    !atomic_exchange(&done, true))
+		fixture_sql(
+		    &f, "UPDATE job SET publish_at = NULL WHERE priority = 1");
+	return 0;
+}
+
+static int
+watch_count(sqlite3 *db, const char **why, const void *api)
+{
+	(void)why;
+	(void)api;
+	return sqlite3_trace_v2(db, SQLITE_TRACE_PROFILE, send_one_more, NULL);
+}
+
+Test(heal, leaves_none_out_for_one_that_goes_back_meanwhile)
+{
+	struct id back;
+	char sql[160];
+
+	cr_assert_eq(
+	    sqlite3_auto_extension((void (*)(void))watch_count), SQLITE_OK);
+	given_server("");
+	back = given("q");
+	(void)given("q");
+	(void)given("q");
+	(void)snprintf(sql, sizeof(sql),
+	    "UPDATE job SET priority = 1, publish_at = 9000000000000 "
+	    "WHERE id = '%s'",
+	    back.text);
+	fixture_sql(&f, sql);
+	fake_broker_delete(fake, "q");
+	heal_all();
+	cr_expect_eq(unpublished(), 3);
 }

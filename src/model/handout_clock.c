@@ -28,10 +28,12 @@ enum {
 
 #define OFFERED "signed_at IS NULL AND ended_at IS NULL"
 #define RETURNED "ended_at IS NULL"
-/* What is offered may wait again.  Each side is a range of an index. */
-#define WITH_DEADLINE                                                          \
+/* What ends some time after its submission: by its queue_timeout, also what is on offer and may
+ * wait again, or for want of attachments.  Each is a range of an index. */
+#define WITH_END                                                               \
 	"((deadline_at > 0 AND state = 'waiting') OR "                         \
-	"(offered_at > 0 AND " OFFERED " AND deadline_at > 0))"
+	"(offered_at > 0 AND " OFFERED " AND deadline_at > 0) OR "             \
+	"(ready = 0 AND created_at > 0))"
 
 static const char *const sql[] = {
     [SQL_BASE] = "SELECT boot, ahead FROM clock_base WHERE one = 1",
@@ -49,7 +51,7 @@ static const char *const sql[] = {
      * retry would get a longer queue_timeout. */
     [SQL_MOVE_JOBS] = "UPDATE job SET created_at = created_at + $1, "
 		      "deadline_at = deadline_at + $1 "
-		      "WHERE " WITH_DEADLINE " AND created_at > $2 "
+		      "WHERE " WITH_END " AND created_at > $2 "
 		      "AND created_at <= $3",
     /* Those later than $2 begin anew at $1. */
     [SQL_OFFERS] = "UPDATE job SET offered_at = $1 WHERE offered_at > $2 "
@@ -58,7 +60,7 @@ static const char *const sql[] = {
 		    "AND " RETURNED,
     [SQL_AHEAD] = "UPDATE job SET created_at = $1, "
 		  "deadline_at = $1 + deadline_at - created_at "
-		  "WHERE " WITH_DEADLINE " AND created_at > $1",
+		  "WHERE " WITH_END " AND created_at > $1",
 };
 
 /* What is known of the clock by which the times in the store are. */

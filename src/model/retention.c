@@ -11,6 +11,7 @@
 
 #include "blob_tree.h"
 #include "clock.h"
+#include "handout.h"
 #include "journal.h"
 #include "log.h"
 #include "secret.h"
@@ -382,12 +383,14 @@ retention_run(struct svc *s, bool (*stopping)(void), void (*sleep_ms)(int))
 {
 	struct clock_watch watch = {.begun = false};
 	struct retention *r;
+	int64_t by;
 
 	if (retention_open(&r, s) != ERR_OK)
 		return;
 	while (!stopping()) {
 		(void)clock_was_set(&watch);
-		if (clock_is_settled(&watch))
+		/* Also if it was set while nobody ran. */
+		if (clock_is_settled(&watch) && handout_clock(s, &by) == ERR_OK)
 			retention_tick(r, stopping);
 		sleep_ms(pause_ms(s->conf));
 	}

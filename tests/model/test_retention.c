@@ -10,6 +10,7 @@
 #include "blob_tree.h"
 #include "clock.h"
 #include "fixture.h"
+#include "handout.h"
 #include "log.h"
 #include "result.h"
 #include "retention.h"
@@ -135,6 +136,43 @@ has_log(const struct id *id)
 	cr_expect_eq(
 	    has_rows("SELECT 1 FROM job_fragment WHERE job = $1", id), log);
 	return log;
+}
+
+static bool
+is_waiting(const struct id *id)
+{
+	return has_rows(
+	    "SELECT 1 FROM job WHERE id = $1 AND state = 'waiting'", id);
+}
+
+static void
+expect_settled(int64_t by)
+{
+	int64_t seen;
+
+	cr_assert_eq(handout_clock(&f.svc, &seen), ERR_OK);
+	cr_expect(seen <= by && seen > by - CLOCK_STEP_MS);
+}
+
+Test(retention, waits_for_attachments_as_long_when_the_clock_was_set)
+{
+	struct id id;
+
+	clock_set_for_test(begun);
+	expect_settled(0);
+	id = given("{\"job_queue\":\"q\",\"test_data\":{\"attachments\":"
+		   "[{\"local\":\"x\",\"agent\":\"x\"}]}}");
+	cr_assert(exists(&id));
+	clock_set_for_test(begun + DAY);
+	expect_settled(DAY);
+	tick_at(begun + DAY);
+	cr_expect(is_waiting(&id));
+	clock_set_for_test(begun);
+	expect_settled(-DAY);
+	tick_at(begun + INT64_C(3500) * 1000);
+	cr_expect(is_waiting(&id));
+	tick_at(begun + INT64_C(3601) * 1000);
+	cr_expect_not(is_waiting(&id));
 }
 
 Test(retention, removes_all_of_a_job_that_ended_long_ago)

@@ -103,9 +103,9 @@ move(struct db_conn *c, int64_t now, int64_t by)
 	if (e == ERR_OK)
 		e = db_exec(
 		    c, NULL, sql[SQL_MOVE_RETURNS], "iii", by, from, to);
-	return e == ERR_OK ? db_exec(c, NULL, sql[SQL_MOVE_JOBS], "iii", by,
-				 from, to)
-			   : e;
+	return e == ERR_OK
+		   ? db_exec(c, NULL, sql[SQL_MOVE_JOBS], "iii", by, from, to)
+		   : e;
 }
 
 /* What is later than from begins anew; and what comes from the future. */

@@ -376,7 +376,7 @@ Test(handout, freezes_nothing_when_the_clock_is_set_back)
 }
 
 /* What it moves forward it moves back: the job ends when its time is over, not a day later. */
-Test(handout, ends_what_nobody_took_in_time_though_the_clock_was_wrong_for_a_while)
+Test(handout, ends_what_nobody_took_in_time_after_the_clock_was_wrong)
 {
 	struct id waits = given_until("w", 60);
 
@@ -404,7 +404,7 @@ Test(handout, keeps_the_length_of_a_queue_timeout_when_the_clock_is_set)
 	}
 }
 
-Test(handout, leaves_a_job_its_queue_timeout_when_the_clock_was_set_during_its_offer)
+Test(handout, keeps_a_queue_timeout_when_the_clock_is_set_during_an_offer)
 {
 	struct id id = given_until("w", 1000);
 

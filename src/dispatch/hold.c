@@ -25,6 +25,7 @@
 #include "clock.h"
 #include "eligible.h"
 #include "handout.h"
+#include "hold_limits.h"
 #include "http_fcgi.h"
 #include "job.h"
 #include "log.h"
@@ -37,7 +38,6 @@
 #define LOOK_MS 1000 /* between two looks at the store for lost words */
 #define SLICE 64 /* queues of such a look at a time */
 #define EVENTS 256
-#define FILES_BESIDE 192 /* files of the process that are no held requests */
 
 struct list {
 	struct parked *first, *last;
@@ -95,72 +95,6 @@ unsigned
 hold_generation(void)
 {
 	return atomic_load(&hold.generation);
-}
-
-/* --- limits */
-
-static size_t
-files_beside(const struct conf *conf)
-{
-	return FILES_BESIDE + (size_t)conf_int(conf, CONF_WORKERS);
-}
-
-/* How many may be held with so many files. */
-static size_t
-room_in(const struct conf *conf, rlim_t files)
-{
-	size_t most = (size_t)conf_int(conf, CONF_DISPATCH_HOLDS_MAX);
-	size_t beside = files_beside(conf);
-
-	if (files == RLIM_INFINITY || files >= most + beside)
-		return most;
-	return files > beside ? (size_t)files - beside : 0;
-}
-
-/* 0 as the most is no mistake: it turns waiting off, whatever stands beside it unsaid. */
-static int
-tell_waits(const struct conf *conf, char *text, size_t size)
-{
-	int64_t wait = conf_int(conf, CONF_DISPATCH_WAIT);
-	int64_t most = conf_int(conf, CONF_DISPATCH_WAIT_MAX);
-
-	if (wait <= most ||
-	    (most == 0 && !conf_is_set(conf, CONF_DISPATCH_WAIT)))
-		return 0;
-	return snprintf(text, size,
-	    "DISPATCH_WAIT is %lld, but DISPATCH_WAIT_MAX cuts it to %lld: "
-	    "write DISPATCH_WAIT = %lld, or raise DISPATCH_WAIT_MAX",
-	    (long long)wait, (long long)most, (long long)most);
-}
-
-static int
-tell_room(const struct conf *conf, char *text, size_t size)
-{
-	size_t most = (size_t)conf_int(conf, CONF_DISPATCH_HOLDS_MAX), room;
-	struct rlimit l;
-
-	if (getrlimit(RLIMIT_NOFILE, &l) == -1 ||
-	    (room = room_in(conf, l.rlim_max)) == most)
-		return 0;
-	return snprintf(text, size,
-	    "DISPATCH_HOLDS_MAX is %zu, but with its limit of %llu open files "
-	    "the process can hold %zu requests only: raise the limit to %zu "
-	    "(LimitNOFILE of the unit, or ulimit -n), or write "
-	    "DISPATCH_HOLDS_MAX = %zu",
-	    most, (unsigned long long)l.rlim_max, room,
-	    most + files_beside(conf), room);
-}
-
-bool
-hold_misfit(const struct conf *conf, char *text, size_t size)
-{
-	char waits[256], room[512];
-	int n = tell_waits(conf, waits, sizeof(waits));
-	int m = tell_room(conf, room, sizeof(room));
-
-	(void)snprintf(text, size, "%s%s%s", n > 0 ? waits : "",
-	    n > 0 && m > 0 ? ".  " : "", m > 0 ? room : "");
-	return n > 0 || m > 0;
 }
 
 /* --- answers */
@@ -699,7 +633,7 @@ hold_prepare(struct svc *svc)
 	struct rlimit l = {.rlim_cur = RLIM_INFINITY};
 
 	(void)getrlimit(RLIMIT_NOFILE, &l);
-	hold.most = room_in(svc->conf, l.rlim_cur);
+	hold.most = hold_limits_room(svc->conf, l.rlim_cur);
 	hold.set = parked_set_new();
 	hold.arena = arena_new();
 	hold.epoll_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -11,7 +11,6 @@
 /* Polls that wait for a job.  One for the process. */
 
 /* What struct app wants to know of it. */
-bool hold_misfit(const struct conf *conf, char *text, size_t size);
 bool hold_prepare(struct svc *svc);
 void hold_run(struct svc *svc);
 

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "handout.h"
 #include "hold.h"
+#include "hold_limits.h"
 #include "journal.h"
 #include "log.h"
 #include "lost.h"
@@ -106,7 +107,7 @@ main(int argc, char **argv)
 	    .workers = 32,
 	    .needs = SVC_DB | SVC_BLOB | SVC_SEAL | SVC_SEEN,
 	    .schema = &model_schema,
-	    .misfit = hold_misfit,
+	    .misfit = hold_limits_misfit,
 	    .prepare = prepare,
 	    .background = background,
 	};

@@ -26,11 +26,10 @@
 #include "eligible.h"
 #include "handout.h"
 #include "hold_limits.h"
+#include "hold_reply.h"
 #include "http_fcgi.h"
-#include "job.h"
 #include "log.h"
 #include "parked.h"
-#include "take_reply.h"
 
 #define TAKERS 8
 #define CHOSEN_MAX 16 /* of one queue at a time */
@@ -97,47 +96,6 @@ hold_generation(void)
 	return atomic_load(&hold.generation);
 }
 
-/* --- answers */
-
-static void
-preference(const struct parked *p, char *out, size_t size)
-{
-	out[0] = '\0';
-	if (p->applied_s >= 0)
-		(void)snprintf(
-		    out, size, TAKE_REPLY_APPLIED, (long long)p->applied_s);
-}
-
-/* The reply to come: r by way of l. */
-static void
-begin_reply(
-    struct parked *p, struct http_fcgi_late *l, struct req *r, struct arena *a)
-{
-	http_fcgi_begin(l, &p->conn, a);
-	*r = (struct req){
-	    .io = &http_fcgi_late,
-	    .ctx = l,
-	    .arena = a,
-	    .method = METHOD_GET,
-	};
-	p->conn.fd = -1;
-}
-
-/* There was no job. */
-static void
-reply_none(struct parked *p, struct arena *a)
-{
-	struct http_fcgi_late l;
-	char applied[64];
-	struct req r;
-
-	preference(p, applied, sizeof(applied));
-	begin_reply(p, &l, &r, a);
-	(void)take_reply_none(&r, applied);
-	(void)http_fcgi_end(&l);
-	arena_reset(a);
-}
-
 static void
 let_go(struct parked *p)
 {
@@ -148,25 +106,6 @@ let_go(struct parked *p)
 }
 
 /* --- threads that take */
-
-static void
-reply_job(struct svc *svc, struct parked *p, struct arena *a, enum err e,
-    const struct job *job)
-{
-	struct http_fcgi_late l;
-	char applied[64];
-	struct req r;
-
-	preference(p, applied, sizeof(applied));
-	begin_reply(p, &l, &r, a);
-	if (e == ERR_OK)
-		(void)take_reply_job(svc, &r, job, applied);
-	else
-		(void)reply_err(&r, e);
-	if (!http_fcgi_end(&l) && e == ERR_OK)
-		log_warn("the agent %s has gone while it was given job %s",
-		    p->agent, job->id.text);
-}
 
 static void
 take(struct svc *svc, struct parked *p, struct arena *a)
@@ -186,7 +125,7 @@ take(struct svc *svc, struct parked *p, struct arena *a)
 		return;
 	e = names != NULL ? agent_is_off(svc, p->agent, &off) : ERR_NOMEM;
 	if (off) {
-		reply_none(p, a);
+		hold_reply_none(p, a);
 		return;
 	}
 	for (i = 0; i < p->n && e == ERR_OK; i++)
@@ -199,7 +138,7 @@ take(struct svc *svc, struct parked *p, struct arena *a)
 	if (e == ERR_NOTFOUND)
 		p->outcome = PARKED_NOTHING;
 	else
-		reply_job(svc, p, a, e, &job);
+		hold_reply_job(svc, p, a, e, &job);
 }
 
 static void
@@ -255,7 +194,7 @@ static void
 end_held(struct parked *p)
 {
 	withdraw(p);
-	reply_none(p, hold.arena);
+	hold_reply_none(p, hold.arena);
 	let_go(p);
 }
 
@@ -323,7 +262,7 @@ arrive(struct svc *svc, struct parked *p)
 	if (older != NULL)
 		end_held(older);
 	if (!put(p)) {
-		reply_none(p, hold.arena);
+		hold_reply_none(p, hold.arena);
 		let_go(p);
 		return;
 	}
@@ -345,7 +284,7 @@ come_back(struct svc *svc, struct parked *p)
 	}
 	if (!over &&
 	    (parked_of(hold.set, p->agent, p->client) != NULL || !put(p))) {
-		reply_none(p, hold.arena);
+		hold_reply_none(p, hold.arena);
 		over = true;
 	}
 	if (over)
@@ -594,14 +533,14 @@ drain(void)
 	while ((p = parked_next(hold.set)) != NULL)
 		end_held(p);
 	while ((p = shift(&hold.arrived)) != NULL) {
-		reply_none(p, hold.arena);
+		hold_reply_none(p, hold.arena);
 		let_go(p);
 	}
 	for (i = 0; i < hold.n_takers; i++)
 		(void)pthread_join(hold.takers[i], NULL);
 	while ((p = shift(&hold.back)) != NULL) {
 		if (p->outcome == PARKED_NOTHING)
-			reply_none(p, hold.arena);
+			hold_reply_none(p, hold.arena);
 		let_go(p);
 	}
 }
@@ -703,7 +642,7 @@ hold_request(struct svc *svc, struct req *r, const struct hold_poll *poll)
 	}
 	(void)pthread_mutex_unlock(&hold.mutex);
 	if (closed) {
-		reply_none(p, r->arena);
+		hold_reply_none(p, r->arena);
 		parked_free(NULL, p);
 	}
 	return true;

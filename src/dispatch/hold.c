@@ -38,10 +38,6 @@
 #define SLICE 64 /* queues of such a look at a time */
 #define EVENTS 256
 
-struct list {
-	struct parked *first, *last;
-};
-
 static struct {
 	/* Of the one thread. */
 	struct parked_set *set;
@@ -62,7 +58,7 @@ static struct {
 	atomic_uint generation;
 	pthread_mutex_t mutex; /* of everything below */
 	pthread_cond_t work;
-	struct list arrived, to_take, back;
+	struct parked_list arrived, to_take, back;
 	bool closed; /* nothing more is held */
 	bool stop; /* of the takers, when there is nothing more to take */
 } hold = {
@@ -71,24 +67,6 @@ static struct {
     .mutex = PTHREAD_MUTEX_INITIALIZER,
     .work = PTHREAD_COND_INITIALIZER,
 };
-
-static void
-append(struct list *l, struct parked *p)
-{
-	p->next = NULL;
-	*(l->first != NULL ? &l->last->next : &l->first) = p;
-	l->last = p;
-}
-
-static struct parked *
-shift(struct list *l)
-{
-	struct parked *p = l->first;
-
-	if (p != NULL)
-		l->first = p->next;
-	return p;
-}
 
 unsigned
 hold_generation(void)
@@ -162,7 +140,7 @@ taker_main(void *arg)
 	}
 	(void)pthread_mutex_lock(&hold.mutex);
 	for (;;) {
-		while ((p = shift(&hold.to_take)) == NULL && !hold.stop)
+		while ((p = parked_shift(&hold.to_take)) == NULL && !hold.stop)
 			(void)pthread_cond_wait(&hold.work, &hold.mutex);
 		if (p == NULL)
 			break;
@@ -172,7 +150,7 @@ taker_main(void *arg)
 		log_request(NULL);
 		arena_reset(a);
 		(void)pthread_mutex_lock(&hold.mutex);
-		append(&hold.back, p);
+		parked_append(&hold.back, p);
 		kick();
 	}
 	(void)pthread_mutex_unlock(&hold.mutex);
@@ -296,7 +274,7 @@ come_back(struct svc *svc, struct parked *p)
 static void
 empty_lists(struct svc *svc)
 {
-	struct list arrived, back;
+	struct parked_list arrived, back;
 	struct parked *p;
 	uint64_t n;
 
@@ -307,9 +285,9 @@ empty_lists(struct svc *svc)
 	back = hold.back;
 	hold.arrived.first = hold.back.first = NULL;
 	(void)pthread_mutex_unlock(&hold.mutex);
-	while ((p = shift(&back)) != NULL)
+	while ((p = parked_shift(&back)) != NULL)
 		come_back(svc, p);
-	while ((p = shift(&arrived)) != NULL)
+	while ((p = parked_shift(&arrived)) != NULL)
 		arrive(svc, p);
 }
 
@@ -393,7 +371,7 @@ hand_over(struct parked_queue *q, size_t n)
 		hold.who[i]->by = q;
 		hold.who[i]->generation = hold_generation();
 		q->in_hand++;
-		append(&hold.to_take, hold.who[i]);
+		parked_append(&hold.to_take, hold.who[i]);
 		(void)pthread_cond_signal(&hold.work);
 		chosen++;
 	}
@@ -532,13 +510,13 @@ drain(void)
 	(void)pthread_mutex_unlock(&hold.mutex);
 	while ((p = parked_next(hold.set)) != NULL)
 		end_held(p);
-	while ((p = shift(&hold.arrived)) != NULL) {
+	while ((p = parked_shift(&hold.arrived)) != NULL) {
 		hold_reply_none(p, hold.arena);
 		let_go(p);
 	}
 	for (i = 0; i < hold.n_takers; i++)
 		(void)pthread_join(hold.takers[i], NULL);
-	while ((p = shift(&hold.back)) != NULL) {
+	while ((p = parked_shift(&hold.back)) != NULL) {
 		if (p->outcome == PARKED_NOTHING)
 			hold_reply_none(p, hold.arena);
 		let_go(p);
@@ -637,7 +615,7 @@ hold_request(struct svc *svc, struct req *r, const struct hold_poll *poll)
 	(void)pthread_mutex_lock(&hold.mutex);
 	closed = hold.closed;
 	if (!closed) {
-		append(&hold.arrived, p);
+		parked_append(&hold.arrived, p);
 		kick();
 	}
 	(void)pthread_mutex_unlock(&hold.mutex);

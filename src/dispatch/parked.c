@@ -384,3 +384,21 @@ parked_walked(struct parked_set *s)
 	s->walk = q->next;
 	return q;
 }
+
+void
+parked_append(struct parked_list *l, struct parked *p)
+{
+	p->next = NULL;
+	*(l->first != NULL ? &l->last->next : &l->first) = p;
+	l->last = p;
+}
+
+struct parked *
+parked_shift(struct parked_list *l)
+{
+	struct parked *p = l->first;
+
+	if (p != NULL)
+		l->first = p->next;
+	return p;
+}

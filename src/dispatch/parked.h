@@ -51,13 +51,19 @@ struct parked {
 	struct parked_queue *by; /* the one it was taken out for; of the user */
 	enum { PARKED_NOTHING, PARKED_OVER } outcome; /* of the user */
 	char request_id[40];
-	struct parked *next; /* in lists of the user */
+	struct parked *next; /* in a struct parked_list */
 	/* Of the set. */
 	uint64_t number; /* in the order of arrival; 0: has never been in */
 	size_t heap_at;
 	struct parked *agent_next;
 	size_t n;
 	struct parked_wait on[];
+};
+
+/* Requests on their way from thread to thread.  {NULL} is an empty one. */
+struct parked_list {
+	struct parked *first;
+	struct parked *last; /* unless it is empty */
 };
 
 struct parked_set *parked_set_new(void); /* NULL without memory */
@@ -112,5 +118,10 @@ struct parked_queue *parked_marked(struct parked_set *s);
  */
 void parked_walk(struct parked_set *s);
 struct parked_queue *parked_walked(struct parked_set *s);
+
+/* Put p, which is in no list, at the end of l; take the first out, NULL if there is none.
+ * A list has nothing to do with the set. */
+void parked_append(struct parked_list *l, struct parked *p);
+struct parked *parked_shift(struct parked_list *l);
 
 #endif /* !DISPATCH_PARKED_H */

@@ -23,19 +23,15 @@
 #include "app.h"
 #include "cause.h"
 #include "clock.h"
-#include "eligible.h"
 #include "handout.h"
 #include "hold_limits.h"
+#include "hold_look.h"
 #include "hold_reply.h"
 #include "http_fcgi.h"
 #include "log.h"
 #include "parked.h"
 
 #define TAKERS 8
-#define CHOSEN_MAX 16 /* of one queue at a time */
-#define FEW 64 /* of those who wait in a queue, the first to be asked */
-#define LOOK_MS 1000 /* between two looks at the store for lost words */
-#define SLICE 64 /* queues of such a look at a time */
 #define EVENTS 256
 
 static struct {
@@ -44,11 +40,7 @@ static struct {
 	struct wake_ear *ear; /* NULL: nobody tells us anything */
 	int epoll_fd;
 	struct arena *arena;
-	struct eligible_asker *askers;
-	struct parked **who; /* beside askers */
-	size_t room; /* of both */
-	int64_t look_at_ms;
-	bool walking; /* in the middle of a look */
+	struct hold_look *look;
 	pthread_t takers[TAKERS];
 	size_t n_takers;
 	/* Of all. */
@@ -291,15 +283,6 @@ empty_lists(struct svc *svc)
 		arrive(svc, p);
 }
 
-/* Look at all queues, a slice at a time. */
-static void
-start_look(void)
-{
-	parked_walk(hold.set);
-	hold.walking = true;
-	hold.look_at_ms = clock_mono_ms() + LOOK_MS;
-}
-
 static void
 listen_to_words(struct svc *svc)
 {
@@ -310,7 +293,7 @@ listen_to_words(struct svc *svc)
 	while (wake_hear(hold.ear, &kind, name)) {
 		(void)atomic_fetch_add(&hold.generation, 1);
 		if (kind == WAKE_ANY)
-			start_look();
+			hold_look_all(hold.look);
 		else if (kind == WAKE_QUEUE &&
 			 (q = parked_queue(hold.set, name)) != NULL)
 			parked_mark(hold.set, q);
@@ -319,106 +302,35 @@ listen_to_words(struct svc *svc)
 	}
 }
 
-static bool
-make_room(size_t n)
+static void
+hand_over(struct parked_queue *q, struct parked *const *chosen, size_t n)
 {
-	struct eligible_asker *askers;
-	struct parked **who;
-
-	if (n <= hold.room)
-		return true;
-	askers = realloc(hold.askers, n * sizeof(*askers));
-	if (askers == NULL)
-		return false;
-	hold.askers = askers;
-	who = realloc(hold.who, n * sizeof(struct parked *));
-	if (who == NULL)
-		return false;
-	hold.who = who;
-	hold.room = n;
-	return true;
-}
-
-/* The first most of those who wait in the queue; how many there are. */
-static size_t
-gather(const struct parked_queue *q, size_t most)
-{
-	const struct parked_wait *w;
-	size_t n = 0;
-
-	for (w = q->first; w != NULL && n < most; w = w->next, n++) {
-		if (n == hold.room && !make_room(n == 0 ? FEW : 2 * n))
-			break;
-		hold.who[n] = w->who;
-		hold.askers[n] = (struct eligible_asker){
-		    .agent = w->who->agent,
-		    .verified = w->who->client != NULL,
-		};
-	}
-	return n;
-}
-
-static size_t
-hand_over(struct parked_queue *q, size_t n)
-{
-	size_t i, chosen = 0;
+	size_t i;
 
 	(void)pthread_mutex_lock(&hold.mutex);
 	for (i = 0; i < n; i++) {
-		if (!hold.askers[i].chosen)
-			continue;
-		withdraw(hold.who[i]);
-		hold.who[i]->by = q;
-		hold.who[i]->generation = hold_generation();
+		withdraw(chosen[i]);
+		chosen[i]->by = q;
+		chosen[i]->generation = hold_generation();
 		q->in_hand++;
-		parked_append(&hold.to_take, hold.who[i]);
+		parked_append(&hold.to_take, chosen[i]);
 		(void)pthread_cond_signal(&hold.work);
-		chosen++;
 	}
 	(void)pthread_mutex_unlock(&hold.mutex);
-	return chosen;
 }
 
-/* Whoever has waited longest goes first.  While jobs of a queue are being taken one
- * cannot tell which are left, so it is looked at again afterwards. */
+/* While jobs of a queue are being taken one cannot tell which are left, so it is looked
+ * at again afterwards. */
 static void
 look_at(struct svc *svc, struct parked_queue *q)
 {
-	size_t most = FEW, n;
+	struct parked *chosen[HOLD_LOOK_CHOSEN_MAX];
 
-	if (q->in_hand > 0) {
+	if (q->in_hand > 0)
 		q->again = true;
-		return;
-	}
-	do {
-		n = gather(q, most);
-		if (n == 0 || eligible_choose(svc, q->name, hold.askers, n,
-				  CHOSEN_MAX) != ERR_OK)
-			return;
-		if (hand_over(q, n) > 0)
-			return;
-		/* There are only jobs that the first may not have. */
-	} while (n == most && (most = SIZE_MAX) != 0);
-}
-
-static void
-look_further(struct svc *svc)
-{
-	struct parked_queue *q[SLICE];
-	const char *names[SLICE];
-	bool waits[SLICE];
-	size_t n = 0, i;
-
-	while (n < SLICE && (q[n] = parked_walked(hold.set)) != NULL) {
-		names[n] = q[n]->name;
-		n++;
-	}
-	hold.walking = n == SLICE;
-	if (n == 0 || eligible_queues(svc, names, n, waits) != ERR_OK)
-		return;
-	for (i = 0; i < n; i++)
-		if (waits[i])
-			parked_mark(hold.set, q[i]);
+	else
+		hand_over(
+		    q, chosen, hold_look_choose(hold.look, svc, q, chosen));
 }
 
 static void
@@ -436,13 +348,12 @@ static int
 pause_ms(void)
 {
 	const struct parked *p = parked_next(hold.set);
-	int64_t now = clock_mono_ms(), until;
+	int64_t until = hold_look_due_ms(hold.look), now = clock_mono_ms();
 
-	if (hold.walking)
-		return 0;
-	if (p == NULL)
+	if (p != NULL && p->until_ms < until)
+		until = p->until_ms;
+	if (until == INT64_MAX)
 		return -1;
-	until = p->until_ms < hold.look_at_ms ? p->until_ms : hold.look_at_ms;
 	return until > now ? (int)(until - now) : 0;
 }
 
@@ -486,11 +397,7 @@ serve(struct svc *svc)
 		if (kicked)
 			empty_lists(svc);
 		end_those_due();
-		if (!hold.walking && parked_count(hold.set) > 0 &&
-		    clock_mono_ms() >= hold.look_at_ms)
-			start_look();
-		if (hold.walking)
-			look_further(svc);
+		hold_look_on(hold.look, svc);
 		while ((q = parked_marked(hold.set)) != NULL)
 			look_at(svc, q);
 	}
@@ -529,9 +436,8 @@ hold_run(struct svc *svc)
 	serve(svc);
 	drain();
 	wake_deafen(hold.ear);
+	hold_look_free(hold.look);
 	parked_set_free(hold.set);
-	free(hold.askers);
-	free(hold.who);
 	arena_free(hold.arena);
 	(void)close(hold.epoll_fd);
 }
@@ -551,11 +457,12 @@ hold_prepare(struct svc *svc)
 
 	(void)getrlimit(RLIMIT_NOFILE, &l);
 	hold.most = hold_limits_room(svc->conf, l.rlim_cur);
-	hold.set = parked_set_new();
+	if ((hold.set = parked_set_new()) != NULL)
+		hold.look = hold_look_new(hold.set);
 	hold.arena = arena_new();
 	hold.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	hold.kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (hold.set == NULL || hold.arena == NULL || hold.epoll_fd == -1 ||
+	if (hold.look == NULL || hold.arena == NULL || hold.epoll_fd == -1 ||
 	    hold.kick_fd == -1 || !watch(app_drain_fd(), NULL) ||
 	    !watch(hold.kick_fd, &hold.kick_fd))
 		goto err;

@@ -3,7 +3,7 @@
 #include "app.h"
 #include "clock.h"
 #include "handout.h"
-#include "hold.h"
+#include "hold_keeper.h"
 #include "hold_limits.h"
 #include "journal.h"
 #include "log.h"
@@ -87,13 +87,13 @@ prepare(struct svc *s)
 		log_error("no memory to watch agents");
 		return false;
 	}
-	return hold_prepare(s) && app_thread(&sweeper, sweep, s);
+	return hold_keeper_prepare(s) && app_thread(&sweeper, sweep, s);
 }
 
 static void
 background(struct svc *s)
 {
-	hold_run(s);
+	hold_keeper_run(s);
 	(void)pthread_join(sweeper, NULL);
 	lost_free(lost);
 }

@@ -8,26 +8,21 @@
 
 #include "hold_keeper.h"
 
-#include <pthread.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "agent.h"
 #include "app.h"
-#include "cause.h"
 #include "clock.h"
-#include "handout.h"
 #include "hold.h"
 #include "hold_limits.h"
 #include "hold_look.h"
 #include "hold_reply.h"
-#include "http_fcgi.h"
+#include "hold_takers.h"
 #include "log.h"
 #include "parked.h"
 
-#define TAKERS 8
 #define EVENTS 256
 
 static struct {
@@ -37,17 +32,7 @@ static struct {
 	int come_fd; /* of hold.h */
 	struct arena *arena;
 	struct hold_look *look;
-	pthread_t takers[TAKERS];
-	size_t n_takers;
-	pthread_mutex_t mutex; /* of everything below */
-	pthread_cond_t work;
-	struct parked_list to_take;
-	bool stop; /* of the takers, when there is nothing more to take */
-} keeper = {
-    .epoll_fd = -1,
-    .mutex = PTHREAD_MUTEX_INITIALIZER,
-    .work = PTHREAD_COND_INITIALIZER,
-};
+} keeper = {.epoll_fd = -1};
 
 static void
 let_go(struct parked *p)
@@ -57,74 +42,6 @@ let_go(struct parked *p)
 	parked_free(keeper.set, p);
 	hold_gone();
 }
-
-/* --- threads that take */
-
-static void
-take(struct svc *svc, struct parked *p, struct arena *a)
-{
-	const char **names = arena_alloc(a, p->n * sizeof(*names));
-	const struct cause cause = {
-	    p->request_id, p->client, p->agent, p->connection};
-	const struct handout_ask ask = {
-	    names, p->n, p->agent, p->client, p->connection};
-	bool off = false;
-	struct job job;
-	enum err e;
-	size_t i;
-
-	p->outcome = PARKED_OVER;
-	if (http_fcgi_gone(&p->conn))
-		return;
-	e = names != NULL ? agent_is_off(svc, p->agent, &off) : ERR_NOMEM;
-	if (off) {
-		hold_reply_none(p, a);
-		return;
-	}
-	for (i = 0; i < p->n && e == ERR_OK; i++)
-		names[i] = parked_name(p, i);
-	if (e == ERR_OK) {
-		cause_set(&cause);
-		e = handout_take(svc, a, &ask, &job);
-		cause_set(NULL);
-	}
-	if (e == ERR_NOTFOUND)
-		p->outcome = PARKED_NOTHING;
-	else
-		hold_reply_job(svc, p, a, e, &job);
-}
-
-static void *
-taker_main(void *arg)
-{
-	struct arena *a = arena_new();
-	struct parked *p;
-
-	if (a == NULL) {
-		log_errno("cannot start a thread");
-		exit(EXIT_FAILURE);
-	}
-	(void)pthread_mutex_lock(&keeper.mutex);
-	for (;;) {
-		while (
-		    (p = parked_shift(&keeper.to_take)) == NULL && !keeper.stop)
-			(void)pthread_cond_wait(&keeper.work, &keeper.mutex);
-		if (p == NULL)
-			break;
-		(void)pthread_mutex_unlock(&keeper.mutex);
-		log_request(p->request_id);
-		take(arg, p, a);
-		log_request(NULL);
-		arena_reset(a);
-		hold_back(p);
-		(void)pthread_mutex_lock(&keeper.mutex);
-	}
-	(void)pthread_mutex_unlock(&keeper.mutex);
-	arena_free(a);
-	return NULL;
-}
-
-/* --- the one thread */
 
 /* Out of the set, and no more looked at whether its client has gone. */
 static void
@@ -272,18 +189,17 @@ listen_to_words(struct svc *svc)
 static void
 hand_over(struct parked_queue *q, struct parked *const *chosen, size_t n)
 {
+	struct parked_list l = {.first = NULL};
 	size_t i;
 
-	(void)pthread_mutex_lock(&keeper.mutex);
 	for (i = 0; i < n; i++) {
 		withdraw(chosen[i]);
 		chosen[i]->by = q;
 		chosen[i]->generation = hold_generation();
 		q->in_hand++;
-		parked_append(&keeper.to_take, chosen[i]);
-		(void)pthread_cond_signal(&keeper.work);
+		parked_append(&l, chosen[i]);
 	}
-	(void)pthread_mutex_unlock(&keeper.mutex);
+	hold_takers_give(&l);
 }
 
 /* While jobs of a queue are being taken one cannot tell which are left, so it is looked
@@ -393,18 +309,12 @@ static void
 drain(void)
 {
 	struct parked *p;
-	size_t i;
 
 	hold_close();
-	(void)pthread_mutex_lock(&keeper.mutex);
-	keeper.stop = true;
-	(void)pthread_cond_broadcast(&keeper.work);
-	(void)pthread_mutex_unlock(&keeper.mutex);
 	while ((p = parked_next(keeper.set)) != NULL)
 		end_held(p);
 	end_those_who_come();
-	for (i = 0; i < keeper.n_takers; i++)
-		(void)pthread_join(keeper.takers[i], NULL);
+	hold_takers_stop();
 	end_those_who_come();
 }
 
@@ -449,10 +359,7 @@ hold_keeper_prepare(struct svc *svc)
 	    wake_listen(&keeper.ear, svc->wake) == ERR_OK &&
 	    !watch(wake_fd(keeper.ear), &keeper.ear))
 		goto err;
-	while (keeper.n_takers < TAKERS &&
-	       app_thread(&keeper.takers[keeper.n_takers], taker_main, svc))
-		keeper.n_takers++;
-	if (keeper.n_takers == TAKERS)
+	if (hold_takers_start(svc))
 		return true;
 err:
 	log_errno("cannot hold requests");

@@ -18,159 +18,18 @@
 
 #include "db_driver.h"
 #include "db_mark.h"
+#include "lite.h"
+#include "lite_damage.h"
 #include "log.h"
 
-#define STMTS_MAX 64 /* a power of two, above the number of SQL texts */
 #define WAL_PAGES_MAX 1000
 #define BUSY_TIMEOUT_MS 5000
-#define PATH_LEN 4200
 #define TABLES_MAX 64
-
-struct lite_stmt {
-	struct db_stmt stmt;
-	const char *sql; /* the key: an address */
-	sqlite3_stmt *st;
-	bool busy;
-};
-
-struct lite {
-	struct db_conn conn;
-	sqlite3 *db;
-	char *where;
-	int lock_fd; /* -1 on a reading connection */
-	int wal_pages; /* after the last commit */
-	bool wal_grown; /* by a commit since the lock was taken */
-	bool failed; /* this transaction has met a failure of the disk */
-	bool foreign; /* nobody has used it as a store so far */
-	bool files_known; /* the two files that SQLite has open, ... */
-	struct stat file, log; /* ... as far as it was on a writing one */
-	struct stat locked; /* the file when the lock was taken */
-	struct timespec marked; /* its time when it was marked last */
-	struct lite_stmt stmts[STMTS_MAX];
-};
-
-static struct lite *
-lite_of(struct db_conn *c)
-{
-	return (struct lite *)c;
-}
 
 static struct lite_stmt *
 stmt_of(struct db_stmt *s)
 {
 	return (struct lite_stmt *)s;
-}
-
-/* The word that the store is damaged: a file beside it, for all processes, also later ones. */
-#define DAMAGED ".damaged"
-
-/* Damage was met, but the file could not be made. */
-static atomic_bool damaged_untold;
-
-static const char *
-beside(const struct lite *l, const char *suffix, char out[PATH_LEN])
-{
-	(void)snprintf(out, PATH_LEN, "%s%s", l->where, suffix);
-	return out;
-}
-
-static bool
-lite_damaged(struct db_conn *c)
-{
-	char path[PATH_LEN];
-
-	return atomic_load(&damaged_untold) ||
-	       access(beside(lite_of(c), DAMAGED, path), F_OK) == 0;
-}
-
-/* Whoever is the first to meet damage tells. */
-static void
-tell_damage(struct lite *l, const char *what, const char *why)
-{
-	char path[PATH_LEN];
-	int fd;
-
-	fd = open(beside(l, DAMAGED, path),
-	    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-	if (fd == -1 &&
-	    (errno == EEXIST || atomic_exchange(&damaged_untold, true)))
-		return;
-	if (fd == -1)
-		log_errno("store: cannot make %s", path);
-	else if (dprintf(fd, "%s: %s\n", what, why) < 0 || fsync(fd) == -1)
-		log_errno("store: cannot write %s", path);
-	if (fd != -1)
-		(void)close(fd);
-	log_error(
-	    "store: %s is DAMAGED: %s: %s.  Nothing is written to it any "
-	    "more.  Stop the server and restore a backup, see section 6 of "
-	    "docs/STORE.md",
-	    l->where, what, why);
-}
-
-static void
-lite_mended(struct db_conn *c)
-{
-	char path[PATH_LEN];
-
-	if (unlink(beside(lite_of(c), DAMAGED, path)) == -1)
-		log_errno("store: cannot remove %s", path);
-	else
-		log_info("store: it is sound now, and written to again");
-}
-
-/* The disk gives all of a file that SQLite has open.  To open and close it once more would drop
- * the locks of this process. */
-static bool
-can_read(sqlite3 *db, int which)
-{
-	sqlite3_file *f = NULL;
-	sqlite3_int64 size = 0, at;
-	char page[4096];
-	int rc;
-
-	rc = sqlite3_file_control(db, "main", which, (void *)&f);
-	if (rc != SQLITE_OK || f == NULL || f->pMethods == NULL)
-		return true;
-	rc = f->pMethods->xFileSize(f, &size);
-	for (at = 0; rc == SQLITE_OK && at < size; at += (int)sizeof(page))
-		rc = f->pMethods->xRead(f, page, sizeof(page), at);
-	return rc == SQLITE_OK || rc == SQLITE_IOERR_SHORT_READ;
-}
-
-/*
- * SQLite calls a read that the disk has refused damage too.  So look at all of it once more, by
- * a connection that has read nothing yet.  That takes long, even with the lock held, but is
- * done only where something is wrong.
- */
-static bool
-is_damaged(const struct lite *l)
-{
-	sqlite3_stmt *st = NULL;
-	const char *found;
-	sqlite3 *db = NULL;
-	bool damaged = false;
-	int rc;
-
-	rc = sqlite3_open_v2(
-	    l->where, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-	if (rc == SQLITE_OK) {
-		(void)sqlite3_db_config(
-		    db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-		rc = sqlite3_prepare_v2(
-		    db, "PRAGMA quick_check(1)", -1, &st, NULL);
-	}
-	if (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-		found = (const char *)sqlite3_column_text(st, 0);
-		damaged = found != NULL && strcmp(found, "ok") != 0;
-	}
-	damaged |= rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB;
-	(void)sqlite3_finalize(st);
-	/* As long as the disk refuses nobody knows. */
-	damaged = damaged && can_read(db, SQLITE_FCNTL_FILE_POINTER) &&
-		  can_read(db, SQLITE_FCNTL_JOURNAL_POINTER);
-	(void)sqlite3_close(db);
-	return damaged;
 }
 
 /* What rc means; logged here unless it is an answer. */
@@ -195,12 +54,12 @@ lite_err(struct lite *l, int rc, const char *what)
 		return ERR_NOMEM;
 	case SQLITE_CORRUPT:
 		l->failed = true;
-		if (!lite_damaged(&l->conn) && !is_damaged(l)) {
+		if (!lite_damage_known(&l->conn) && !lite_damage_found(l)) {
 			log_error(
 			    "store: %s: the disk could not be read", what);
 			return ERR_IO;
 		}
-		tell_damage(l, what, sqlite3_errmsg(l->db));
+		lite_damage_tell(l, what, sqlite3_errmsg(l->db));
 		return ERR_DAMAGED;
 	case SQLITE_NOTADB:
 		l->failed = true;
@@ -208,7 +67,7 @@ lite_err(struct lite *l, int rc, const char *what)
 			log_error("store: %s is no database", l->where);
 			return ERR_IO;
 		}
-		tell_damage(l, what, sqlite3_errmsg(l->db));
+		lite_damage_tell(l, what, sqlite3_errmsg(l->db));
 		return ERR_DAMAGED;
 	default:
 		l->failed = true;
@@ -245,7 +104,7 @@ lite_close(struct db_conn *c)
 	struct lite *l = lite_of(c);
 	size_t i;
 
-	for (i = 0; i < STMTS_MAX; i++)
+	for (i = 0; i < LITE_STMTS_MAX; i++)
 		(void)sqlite3_finalize(l->stmts[i].st);
 	(void)sqlite3_close(l->db);
 	if (l->lock_fd != -1)
@@ -282,10 +141,11 @@ lite_settings(struct lite *l)
 static int
 open_lock(const struct lite *l)
 {
-	char path[PATH_LEN];
+	char path[LITE_PATH_LEN];
 	int fd;
 
-	fd = open(beside(l, ".lock", path), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	fd = open(
+	    lite_beside(l, ".lock", path), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
 	if (fd == -1)
 		log_errno("store: cannot open %s", path);
 	return fd;
@@ -318,7 +178,7 @@ lite_look(const char *where, bool expected)
 static enum err
 lite_open(struct db_conn **out, const char *where, bool writes)
 {
-	char path[PATH_LEN];
+	char path[LITE_PATH_LEN];
 	struct lite *l;
 	enum err e;
 	int rc;
@@ -333,7 +193,7 @@ lite_open(struct db_conn **out, const char *where, bool writes)
 		goto err;
 	}
 	/* Who writes to a store has made its lock file first. */
-	l->foreign = access(beside(l, ".lock", path), F_OK) == -1;
+	l->foreign = access(lite_beside(l, ".lock", path), F_OK) == -1;
 	if (writes && (l->lock_fd = open_lock(l)) == -1) {
 		e = ERR_IO;
 		goto err;
@@ -373,10 +233,10 @@ lite_unlock(struct db_conn *c)
 static void
 know_files(struct lite *l)
 {
-	char path[PATH_LEN];
+	char path[LITE_PATH_LEN];
 
 	l->files_known = stat(l->where, &l->file) == 0 &&
-			 stat(beside(l, "-wal", path), &l->log) == 0;
+			 stat(lite_beside(l, "-wal", path), &l->log) == 0;
 	l->locked = l->file;
 }
 
@@ -393,7 +253,7 @@ is_another(const char *path, const struct stat *open, struct stat *now)
 static bool
 files_replaced(struct lite *l)
 {
-	char path[PATH_LEN];
+	char path[LITE_PATH_LEN];
 	struct stat log;
 
 	if (!l->files_known) {
@@ -401,9 +261,9 @@ files_replaced(struct lite *l)
 		return false;
 	}
 	if (!is_another(l->where, &l->file, &l->locked) &&
-	    !is_another(beside(l, "-wal", path), &l->log, &log))
+	    !is_another(lite_beside(l, "-wal", path), &l->log, &log))
 		return false;
-	tell_damage(
+	lite_damage_tell(
 	    l, "its file or its log", "removed or replaced while in use");
 	return true;
 }
@@ -420,13 +280,14 @@ lite_lock(struct db_conn *c)
 		return ERR_IO;
 	}
 	lite_of(c)->wal_grown = false;
-	if (!lite_damaged(c) && !files_replaced(lite_of(c))) {
+	if (!lite_damage_known(c) && !files_replaced(lite_of(c))) {
 		atomic_store(&told, false);
 		return ERR_OK;
 	}
 	lite_unlock(c);
 	if (!atomic_exchange(&told, true))
-		log_error("store: %s" DAMAGED " tells of damage: changes are "
+		log_error("store: %s" LITE_DAMAGE_FILE
+			  " tells of damage: changes are "
 			  "refused",
 		    lite_of(c)->where);
 	return ERR_DAMAGED;
@@ -447,7 +308,7 @@ verify_one(struct lite *l, const char *sql)
 		rc = SQLITE_OK;
 		if (found == NULL || strcmp(found, "ok") == 0)
 			continue;
-		tell_damage(l, sql, found);
+		lite_damage_tell(l, sql, found);
 		e = ERR_DAMAGED;
 		break;
 	}
@@ -481,7 +342,7 @@ check_log(struct lite *l)
 {
 	if (!db_mark_lost_log(l->where))
 		return ERR_OK;
-	tell_damage(l, "its log",
+	lite_damage_tell(l, "its log",
 	    "removed while no server ran, with changes that are nowhere else");
 	return ERR_DAMAGED;
 }
@@ -587,12 +448,12 @@ lite_prepare(struct db_conn *c, struct db_stmt **out, const char *sql)
 	enum err e;
 	int rc;
 
-	i = ((uintptr_t)sql >> 4) & (STMTS_MAX - 1);
-	for (n = 0; n < STMTS_MAX; n++, i = (i + 1) & (STMTS_MAX - 1))
+	i = ((uintptr_t)sql >> 4) & (LITE_STMTS_MAX - 1);
+	for (n = 0; n < LITE_STMTS_MAX; n++, i = (i + 1) & (LITE_STMTS_MAX - 1))
 		if (l->stmts[i].sql == sql || l->stmts[i].sql == NULL)
 			break;
 	s = &l->stmts[i];
-	if (n == STMTS_MAX || s->busy) {
+	if (n == LITE_STMTS_MAX || s->busy) {
 		log_error("store: %s: %s",
 		    s->busy ? "in use already" : "too many statements", sql);
 		return ERR_IO;
@@ -796,8 +657,8 @@ const struct db_driver db_sqlite = {
     .migrate = lite_migrate,
     .lock = lite_lock,
     .unlock = lite_unlock,
-    .damaged = lite_damaged,
-    .mended = lite_mended,
+    .damaged = lite_damage_known,
+    .mended = lite_damage_mended,
     .verify = lite_verify,
     .begin = lite_begin,
     .commit = lite_commit,

@@ -20,64 +20,17 @@
 #include "db_mark.h"
 #include "lite.h"
 #include "lite_damage.h"
+#include "lite_err.h"
+#include "lite_verify.h"
 #include "log.h"
 
 #define WAL_PAGES_MAX 1000
 #define BUSY_TIMEOUT_MS 5000
-#define TABLES_MAX 64
 
 static struct lite_stmt *
 stmt_of(struct db_stmt *s)
 {
 	return (struct lite_stmt *)s;
-}
-
-/* What rc means; logged here unless it is an answer. */
-static enum err
-lite_err(struct lite *l, int rc, const char *what)
-{
-	switch (rc & 0xff) {
-	case SQLITE_OK:
-	case SQLITE_ROW:
-	case SQLITE_DONE:
-		return ERR_OK;
-	case SQLITE_CONSTRAINT:
-		return ERR_CONFLICT;
-	case SQLITE_BUSY:
-	case SQLITE_LOCKED:
-		log_error("store: %s: locked by another program", what);
-		return ERR_BUSY;
-	case SQLITE_FULL:
-		log_error("store: %s: the disk is full", what);
-		return ERR_FULL;
-	case SQLITE_NOMEM:
-		return ERR_NOMEM;
-	case SQLITE_CORRUPT:
-		l->failed = true;
-		if (!lite_damage_known(&l->conn) && !lite_damage_found(l)) {
-			log_error(
-			    "store: %s: the disk could not be read", what);
-			return ERR_IO;
-		}
-		lite_damage_tell(l, what, sqlite3_errmsg(l->db));
-		return ERR_DAMAGED;
-	case SQLITE_NOTADB:
-		l->failed = true;
-		if (l->foreign) {
-			log_error("store: %s is no database", l->where);
-			return ERR_IO;
-		}
-		lite_damage_tell(l, what, sqlite3_errmsg(l->db));
-		return ERR_DAMAGED;
-	default:
-		l->failed = true;
-		log_error("store: %s: %s (SQLite %d)", what,
-		    l->db != NULL ? sqlite3_errmsg(l->db) : "cannot open", rc);
-		/* A write refused for want of room shows as an I/O error too,
-		 * where the log's index cannot grow. */
-		return sqlite3_system_errno(l->db) == ENOSPC ? ERR_FULL
-							     : ERR_IO;
-	}
 }
 
 static enum err
@@ -293,84 +246,6 @@ lite_lock(struct db_conn *c)
 	return ERR_DAMAGED;
 }
 
-/* One check; what it finds is damage. */
-static enum err
-verify_one(struct lite *l, const char *sql)
-{
-	sqlite3_stmt *st = NULL;
-	const char *found;
-	enum err e = ERR_OK;
-	int rc;
-
-	rc = sqlite3_prepare_v2(l->db, sql, -1, &st, NULL);
-	while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-		found = (const char *)sqlite3_column_text(st, 0);
-		rc = SQLITE_OK;
-		if (found == NULL || strcmp(found, "ok") == 0)
-			continue;
-		lite_damage_tell(l, sql, found);
-		e = ERR_DAMAGED;
-		break;
-	}
-	(void)sqlite3_finalize(st);
-	return e != ERR_OK ? e : lite_err(l, rc, sql);
-}
-
-/* The names of the tables, to be freed. */
-static enum err
-read_tables(struct lite *l, char *names[TABLES_MAX], size_t *n)
-{
-	static const char sql[] =
-	    "SELECT name FROM sqlite_schema WHERE type = 'table'";
-	sqlite3_stmt *st = NULL;
-	int rc;
-
-	rc = sqlite3_prepare_v2(l->db, sql, -1, &st, NULL);
-	if (rc == SQLITE_OK)
-		while (*n < TABLES_MAX && (rc = sqlite3_step(st)) == SQLITE_ROW)
-			names[(*n)++] =
-			    sqlite3_mprintf("PRAGMA quick_check(%Q)",
-				sqlite3_column_text(st, 0));
-	(void)sqlite3_finalize(st);
-	return lite_err(l, rc, sql);
-}
-
-/* Its log was removed while nobody had it open.  What it held is missing even where all the
- * rest is sound. */
-static enum err
-check_log(struct lite *l)
-{
-	if (!db_mark_lost_log(l->where))
-		return ERR_OK;
-	lite_damage_tell(l, "its log",
-	    "removed while no server ran, with changes that are nowhere else");
-	return ERR_DAMAGED;
-}
-
-/* Table by table, so that no snapshot keeps the log from starting over for long. */
-static enum err
-lite_verify(struct db_conn *c, bool deep)
-{
-	struct lite *l = lite_of(c);
-	char *checks[TABLES_MAX];
-	size_t i, n = 0;
-	enum err e;
-
-	if ((e = check_log(l)) != ERR_OK)
-		return e;
-	if (deep)
-		return verify_one(l, "PRAGMA integrity_check");
-	e = read_tables(l, checks, &n);
-	for (i = 0; i < n; i++) {
-		if (e == ERR_OK && checks[i] == NULL)
-			e = ERR_NOMEM;
-		if (e == ERR_OK)
-			e = verify_one(l, checks[i]);
-		sqlite3_free(checks[i]);
-	}
-	return e;
-}
-
 static enum err
 user_version(struct lite *l, int *out)
 {
@@ -431,7 +306,7 @@ lite_migrate(struct db_conn *c, const struct db_schema *schema)
 
 	if ((e = lite_lock(c)) != ERR_OK)
 		return e;
-	if ((e = check_log(lite_of(c))) == ERR_OK)
+	if ((e = lite_verify_log(lite_of(c))) == ERR_OK)
 		e = migrate_locked(lite_of(c), schema);
 	if (e == ERR_OK)
 		know_files(lite_of(c));

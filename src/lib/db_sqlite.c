@@ -21,10 +21,11 @@
 #include "lite.h"
 #include "lite_damage.h"
 #include "lite_err.h"
+#include "lite_lock.h"
+#include "lite_log.h"
 #include "lite_verify.h"
 #include "log.h"
 
-#define WAL_PAGES_MAX 1000
 #define BUSY_TIMEOUT_MS 5000
 
 static struct lite_stmt *
@@ -37,18 +38,6 @@ static enum err
 lite_script(struct lite *l, const char *sql)
 {
 	return lite_err(l, sqlite3_exec(l->db, sql, NULL, NULL, NULL), sql);
-}
-
-static int
-on_wal(void *arg, sqlite3 *db, const char *name, int pages)
-{
-	struct lite *l = arg;
-
-	(void)db;
-	(void)name;
-	l->wal_pages = pages;
-	l->wal_grown = true;
-	return SQLITE_OK;
 }
 
 static void
@@ -89,19 +78,6 @@ lite_settings(struct lite *l)
 	(void)sqlite3_busy_timeout(l->db, BUSY_TIMEOUT_MS);
 	return lite_err(
 	    l, sqlite3_exec(l->db, settings, NULL, NULL, NULL), "open");
-}
-
-static int
-open_lock(const struct lite *l)
-{
-	char path[LITE_PATH_LEN];
-	int fd;
-
-	fd = open(
-	    lite_beside(l, ".lock", path), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	if (fd == -1)
-		log_errno("store: cannot open %s", path);
-	return fd;
 }
 
 /* For nobody but us; the log and its index get the rights of the file.  Never one that
@@ -146,8 +122,8 @@ lite_open(struct db_conn **out, const char *where, bool writes)
 		goto err;
 	}
 	/* Who writes to a store has made its lock file first. */
-	l->foreign = access(lite_beside(l, ".lock", path), F_OK) == -1;
-	if (writes && (l->lock_fd = open_lock(l)) == -1) {
+	l->foreign = access(lite_beside(l, LITE_LOCK_FILE, path), F_OK) == -1;
+	if (writes && (l->lock_fd = lite_lock_open(l)) == -1) {
 		e = ERR_IO;
 		goto err;
 	}
@@ -163,7 +139,7 @@ lite_open(struct db_conn **out, const char *where, bool writes)
 	}
 	e = lite_settings(l);
 	if (e == ERR_OK && writes)
-		(void)sqlite3_wal_hook(l->db, on_wal, l);
+		lite_log_watch(l);
 	if (e == ERR_OK)
 		e = lite_script(l,
 		    writes ? "PRAGMA cache_size=-512" : "PRAGMA query_only=ON");
@@ -174,76 +150,6 @@ lite_open(struct db_conn **out, const char *where, bool writes)
 err:
 	lite_close(&l->conn);
 	return e;
-}
-
-static void
-lite_unlock(struct db_conn *c)
-{
-	(void)flock(lite_of(c)->lock_fd, LOCK_UN);
-}
-
-/* Remember which files are open: that of the store and its log. */
-static void
-know_files(struct lite *l)
-{
-	char path[LITE_PATH_LEN];
-
-	l->files_known = stat(l->where, &l->file) == 0 &&
-			 stat(lite_beside(l, "-wal", path), &l->log) == 0;
-	l->locked = l->file;
-}
-
-static bool
-is_another(const char *path, const struct stat *open, struct stat *now)
-{
-	*now = *open;
-	if (stat(path, now) == -1)
-		return errno == ENOENT;
-	return now->st_dev != open->st_dev || now->st_ino != open->st_ino;
-}
-
-/* A process that starts next would open other files than we have, and both would write. */
-static bool
-files_replaced(struct lite *l)
-{
-	char path[LITE_PATH_LEN];
-	struct stat log;
-
-	if (!l->files_known) {
-		know_files(l);
-		return false;
-	}
-	if (!is_another(l->where, &l->file, &l->locked) &&
-	    !is_another(lite_beside(l, "-wal", path), &l->log, &log))
-		return false;
-	lite_damage_tell(
-	    l, "its file or its log", "removed or replaced while in use");
-	return true;
-}
-
-static enum err
-lite_lock(struct db_conn *c)
-{
-	static atomic_bool told;
-
-	while (flock(lite_of(c)->lock_fd, LOCK_EX) == -1) {
-		if (errno == EINTR)
-			continue;
-		log_errno("store: lock");
-		return ERR_IO;
-	}
-	lite_of(c)->wal_grown = false;
-	if (!lite_damage_known(c) && !files_replaced(lite_of(c))) {
-		atomic_store(&told, false);
-		return ERR_OK;
-	}
-	lite_unlock(c);
-	if (!atomic_exchange(&told, true))
-		log_error("store: %s" LITE_DAMAGE_FILE
-			  " tells of damage: changes are "
-			  "refused",
-		    lite_of(c)->where);
-	return ERR_DAMAGED;
 }
 
 static enum err
@@ -304,13 +210,13 @@ lite_migrate(struct db_conn *c, const struct db_schema *schema)
 {
 	enum err e;
 
-	if ((e = lite_lock(c)) != ERR_OK)
+	if ((e = lite_lock_take(c)) != ERR_OK)
 		return e;
 	if ((e = lite_verify_log(lite_of(c))) == ERR_OK)
 		e = migrate_locked(lite_of(c), schema);
 	if (e == ERR_OK)
-		know_files(lite_of(c));
-	lite_unlock(c);
+		lite_lock_know_files(lite_of(c));
+	lite_lock_release(c);
 	return e;
 }
 
@@ -491,47 +397,14 @@ lite_change_undo(struct db_conn *c)
 	(void)run(c, "RELEASE change");
 }
 
-/* The file is no longer what was marked once somebody has made a checkpoint. */
-static void
-mark_log(struct lite *l)
-{
-	const struct timespec *at = &l->locked.st_mtim;
-
-	if (!l->wal_grown || (at->tv_sec == l->marked.tv_sec &&
-				 at->tv_nsec == l->marked.tv_nsec))
-		return;
-	db_mark_set(l->where, &l->locked);
-	l->marked = *at;
-}
-
-static void
-lite_tidy(struct db_conn *c)
-{
-	struct lite *l = lite_of(c);
-	int mode;
-
-	if (l->wal_pages < WAL_PAGES_MAX) {
-		mark_log(l);
-		return;
-	}
-	/*
-	 * Passive never waits.  When readers have long kept the log from
-	 * starting over, wait for them instead: the log must not grow for ever.
-	 */
-	mode = l->wal_pages < 16 * WAL_PAGES_MAX ? SQLITE_CHECKPOINT_PASSIVE
-						 : SQLITE_CHECKPOINT_RESTART;
-	(void)sqlite3_wal_checkpoint_v2(l->db, NULL, mode, NULL, NULL);
-	l->wal_pages = 0;
-}
-
 const struct db_driver db_sqlite = {
     .check = "SELECT count(*) FROM sqlite_schema",
     .look = lite_look,
     .open = lite_open,
     .close = lite_close,
     .migrate = lite_migrate,
-    .lock = lite_lock,
-    .unlock = lite_unlock,
+    .lock = lite_lock_take,
+    .unlock = lite_lock_release,
     .damaged = lite_damage_known,
     .mended = lite_damage_mended,
     .verify = lite_verify,
@@ -542,7 +415,7 @@ const struct db_driver db_sqlite = {
     .change_keep = lite_change_keep,
     .change_undo = lite_change_undo,
     .stands = lite_stands,
-    .tidy = lite_tidy,
+    .tidy = lite_log_tidy,
     .prepare = lite_prepare,
     .bind_text = lite_bind_text,
     .bind_int = lite_bind_int,

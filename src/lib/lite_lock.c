@@ -1,0 +1,92 @@
+#include "lite_lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "lite_damage.h"
+#include "log.h"
+
+int
+lite_lock_open(const struct lite *l)
+{
+	char path[LITE_PATH_LEN];
+	int fd;
+
+	fd = open(lite_beside(l, LITE_LOCK_FILE, path),
+	    O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	if (fd == -1)
+		log_errno("store: cannot open %s", path);
+	return fd;
+}
+
+void
+lite_lock_release(struct db_conn *c)
+{
+	(void)flock(lite_of(c)->lock_fd, LOCK_UN);
+}
+
+void
+lite_lock_know_files(struct lite *l)
+{
+	char path[LITE_PATH_LEN];
+
+	l->files_known = stat(l->where, &l->file) == 0 &&
+			 stat(lite_beside(l, "-wal", path), &l->log) == 0;
+	l->locked = l->file;
+}
+
+static bool
+is_another(const char *path, const struct stat *open, struct stat *now)
+{
+	*now = *open;
+	if (stat(path, now) == -1)
+		return errno == ENOENT;
+	return now->st_dev != open->st_dev || now->st_ino != open->st_ino;
+}
+
+/* A process that starts next would open other files than we have, and both would write. */
+static bool
+files_replaced(struct lite *l)
+{
+	char path[LITE_PATH_LEN];
+	struct stat log;
+
+	if (!l->files_known) {
+		lite_lock_know_files(l);
+		return false;
+	}
+	if (!is_another(l->where, &l->file, &l->locked) &&
+	    !is_another(lite_beside(l, "-wal", path), &l->log, &log))
+		return false;
+	lite_damage_tell(
+	    l, "its file or its log", "removed or replaced while in use");
+	return true;
+}
+
+enum err
+lite_lock_take(struct db_conn *c)
+{
+	static atomic_bool told;
+
+	while (flock(lite_of(c)->lock_fd, LOCK_EX) == -1) {
+		if (errno == EINTR)
+			continue;
+		log_errno("store: lock");
+		return ERR_IO;
+	}
+	lite_of(c)->wal_grown = false;
+	if (!lite_damage_known(c) && !files_replaced(lite_of(c))) {
+		atomic_store(&told, false);
+		return ERR_OK;
+	}
+	lite_lock_release(c);
+	if (!atomic_exchange(&told, true))
+		log_error("store: %s" LITE_DAMAGE_FILE
+			  " tells of damage: changes are "
+			  "refused",
+		    lite_of(c)->where);
+	return ERR_DAMAGED;
+}

@@ -1,0 +1,26 @@
+#ifndef LITE_LOCK_H
+#define LITE_LOCK_H
+
+#include "err.h"
+#include "lite.h"
+
+/* The lock file by which the writers of all processes take turns. */
+
+#define LITE_LOCK_FILE ".lock" /* behind the name of the store */
+
+/* The descriptor of the lock file, made if missing; -1 (logged) if it cannot be opened. */
+int lite_lock_open(const struct lite *l);
+
+/*
+ * Become the only writer of all processes; waits.  ERR_DAMAGED, and it was not taken: the
+ * store is damaged, or its files are not those that l has open, which is damage too (told,
+ * see lite_damage.h).  ERR_IO, logged.  l->locked is the file as it is then.
+ */
+enum err lite_lock_take(struct db_conn *c);
+void lite_lock_release(struct db_conn *c);
+
+/* Remember, with the lock held, that the files which are there now are those that l has
+ * open: that of the store and its log. */
+void lite_lock_know_files(struct lite *l);
+
+#endif /* !LITE_LOCK_H */

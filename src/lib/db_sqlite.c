@@ -1,223 +1,36 @@
-/*
- * SQLite in WAL mode with synchronous=FULL.  Writers of all processes take
- * turns by a lock file, and only who holds it checkpoints: that keeps clear of
- * the WAL-reset corruption of SQLite before 3.51.3, in which one process writes
- * while another one resets the log.
- */
+/* The driver: statements and groups of changes.  What else it is made of is in lite_*.c. */
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sqlite3.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "db_driver.h"
-#include "db_mark.h"
 #include "lite.h"
+#include "lite_conn.h"
 #include "lite_damage.h"
 #include "lite_err.h"
 #include "lite_lock.h"
 #include "lite_log.h"
+#include "lite_migrate.h"
 #include "lite_verify.h"
 #include "log.h"
 
-#define BUSY_TIMEOUT_MS 5000
+static enum err
+lite_open(struct db_conn **out, const char *where, bool writes)
+{
+	struct lite *l;
+	enum err e;
+
+	if ((e = lite_conn_open(&l, where, writes)) != ERR_OK)
+		return e;
+	l->conn.driver = &db_sqlite;
+	*out = &l->conn;
+	return ERR_OK;
+}
 
 static struct lite_stmt *
 stmt_of(struct db_stmt *s)
 {
 	return (struct lite_stmt *)s;
-}
-
-static enum err
-lite_script(struct lite *l, const char *sql)
-{
-	return lite_err(l, sqlite3_exec(l->db, sql, NULL, NULL, NULL), sql);
-}
-
-static void
-lite_close(struct db_conn *c)
-{
-	struct lite *l = lite_of(c);
-	size_t i;
-
-	for (i = 0; i < LITE_STMTS_MAX; i++)
-		(void)sqlite3_finalize(l->stmts[i].st);
-	(void)sqlite3_close(l->db);
-	if (l->lock_fd != -1)
-		(void)close(l->lock_fd);
-	free(l->where);
-	free(l);
-}
-
-static enum err
-lite_settings(struct lite *l)
-{
-	static const char settings[] = "PRAGMA wal_autocheckpoint=0;"
-				       "PRAGMA journal_size_limit=16777216;"
-				       "PRAGMA synchronous=FULL;"
-				       "PRAGMA foreign_keys=ON;"
-				       "PRAGMA trusted_schema=OFF;"
-				       "PRAGMA cell_size_check=ON;"
-				       "PRAGMA mmap_size=0;"
-				       "PRAGMA cache_size=-64;"
-				       "PRAGMA temp_store=MEMORY";
-
-	/* Small memory: a reader looks up single rows.  The writer gets more. */
-	(void)sqlite3_db_config(
-	    l->db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 128, 256);
-	(void)sqlite3_db_config(
-	    l->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	(void)sqlite3_db_config(l->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
-	(void)sqlite3_db_config(l->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
-	(void)sqlite3_busy_timeout(l->db, BUSY_TIMEOUT_MS);
-	return lite_err(
-	    l, sqlite3_exec(l->db, settings, NULL, NULL, NULL), "open");
-}
-
-/* For nobody but us; the log and its index get the rights of the file.  Never one that
- * exists: to close it would drop the locks of this process. */
-static void
-make_file(const char *where)
-{
-	int fd = open(where, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-	if (fd != -1)
-		(void)close(fd);
-}
-
-static enum err
-lite_look(const char *where, bool expected)
-{
-	if (!db_mark_lost_store(where, expected))
-		return ERR_OK;
-	log_error("store: %s is missing or empty, but files beside it tell "
-		  "that it was there.  No empty one is made in its place: "
-		  "restore a backup, see section 6 of docs/STORE.md, or move "
-		  "jobs/ and all of state.db* away to begin anew",
-	    where);
-	return ERR_IO;
-}
-
-static enum err
-lite_open(struct db_conn **out, const char *where, bool writes)
-{
-	char path[LITE_PATH_LEN];
-	struct lite *l;
-	enum err e;
-	int rc;
-
-	l = calloc(1, sizeof(*l));
-	if (l == NULL)
-		return ERR_NOMEM;
-	l->conn.driver = &db_sqlite;
-	l->lock_fd = -1;
-	if ((l->where = strdup(where)) == NULL) {
-		e = ERR_NOMEM;
-		goto err;
-	}
-	/* Who writes to a store has made its lock file first. */
-	l->foreign = access(lite_beside(l, LITE_LOCK_FILE, path), F_OK) == -1;
-	if (writes && (l->lock_fd = lite_lock_open(l)) == -1) {
-		e = ERR_IO;
-		goto err;
-	}
-	if (writes)
-		make_file(where);
-	/* Reading connections may write the log's index, so none is opened
-	 * read-only; query_only keeps them from everything else. */
-	rc = sqlite3_open_v2(
-	    where, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-	if (rc != SQLITE_OK) {
-		e = lite_err(l, rc, where);
-		goto err;
-	}
-	e = lite_settings(l);
-	if (e == ERR_OK && writes)
-		lite_log_watch(l);
-	if (e == ERR_OK)
-		e = lite_script(l,
-		    writes ? "PRAGMA cache_size=-512" : "PRAGMA query_only=ON");
-	if (e != ERR_OK && e != ERR_DAMAGED)
-		goto err;
-	*out = &l->conn;
-	return ERR_OK;
-err:
-	lite_close(&l->conn);
-	return e;
-}
-
-static enum err
-user_version(struct lite *l, int *out)
-{
-	sqlite3_stmt *st = NULL;
-	int rc;
-
-	rc = sqlite3_prepare_v2(l->db, "PRAGMA user_version", -1, &st, NULL);
-	if (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW)
-		*out = sqlite3_column_int(st, 0);
-	(void)sqlite3_finalize(st);
-	return rc == SQLITE_ROW ? ERR_OK : lite_err(l, rc, "read version");
-}
-
-static enum err
-migrate_step(struct lite *l, const char *step, int version)
-{
-	char set[64];
-	enum err e;
-
-	(void)snprintf(set, sizeof(set), "PRAGMA user_version=%d", version);
-	if ((e = lite_script(l, "BEGIN IMMEDIATE")) != ERR_OK)
-		return e;
-	if ((e = lite_script(l, step)) == ERR_OK &&
-	    (e = lite_script(l, set)) == ERR_OK)
-		e = lite_script(l, "COMMIT");
-	if (e != ERR_OK)
-		(void)sqlite3_exec(l->db, "ROLLBACK", NULL, NULL, NULL);
-	return e;
-}
-
-static enum err
-migrate_locked(struct lite *l, const struct db_schema *schema)
-{
-	enum err e;
-	int version = 0;
-
-	if ((e = lite_script(l, "PRAGMA journal_mode=WAL")) != ERR_OK ||
-	    (e = user_version(l, &version)) != ERR_OK)
-		return e;
-	if (version > schema->version) {
-		log_error("store: made by a newer server (schema %d, this one "
-			  "knows %d): install that version again",
-		    version, schema->version);
-		return ERR_IO;
-	}
-	for (; version < schema->version; version++) {
-		e = migrate_step(l, schema->steps[version], version + 1);
-		if (e != ERR_OK)
-			return e;
-	}
-	return ERR_OK;
-}
-
-static enum err
-lite_migrate(struct db_conn *c, const struct db_schema *schema)
-{
-	enum err e;
-
-	if ((e = lite_lock_take(c)) != ERR_OK)
-		return e;
-	if ((e = lite_verify_log(lite_of(c))) == ERR_OK)
-		e = migrate_locked(lite_of(c), schema);
-	if (e == ERR_OK)
-		lite_lock_know_files(lite_of(c));
-	lite_lock_release(c);
-	return e;
 }
 
 static enum err
@@ -399,9 +212,9 @@ lite_change_undo(struct db_conn *c)
 
 const struct db_driver db_sqlite = {
     .check = "SELECT count(*) FROM sqlite_schema",
-    .look = lite_look,
+    .look = lite_conn_look,
     .open = lite_open,
-    .close = lite_close,
+    .close = lite_conn_close,
     .migrate = lite_migrate,
     .lock = lite_lock_take,
     .unlock = lite_lock_release,

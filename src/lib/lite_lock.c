@@ -84,9 +84,8 @@ lite_lock_take(struct db_conn *c)
 	}
 	lite_lock_release(c);
 	if (!atomic_exchange(&told, true))
-		log_error("store: %s" LITE_DAMAGE_FILE
-			  " tells of damage: changes are "
-			  "refused",
+		log_error("store: %s" LITE_DAMAGE_FILE " tells of damage: "
+			  "changes are refused",
 		    lite_of(c)->where);
 	return ERR_DAMAGED;
 }

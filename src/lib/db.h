@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "db_types.h"
 #include "err.h"
 
 /*
@@ -17,13 +18,6 @@
  */
 
 struct db;
-struct db_conn;
-struct db_stmt;
-
-struct db_schema {
-	int version; /* of the last step */
-	const char *const *steps; /* steps[v] leads from version v to v + 1 */
-};
 
 struct db_options {
 	const char *uri; /* sqlite:PATH */
@@ -41,10 +35,6 @@ enum err db_open(struct db **out, const struct db_options *o)
 
 /* Finish what is waiting, then close.  No checkpoint is made. */
 void db_close(struct db *d);
-
-/* A change: statements on c, all or nothing.  An error undoes this change alone
- * and is what db_write() returns. */
-typedef enum err (*db_change)(struct db_conn *c, void *arg);
 
 /*
  * Run fn(c, arg) on the writer thread and wait until it is committed and

@@ -1,7 +1,11 @@
 #ifndef DB_DRIVER_H
 #define DB_DRIVER_H
 
-#include "db.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "db_types.h"
 
 /*
  * What a dialect of SQL gives to db.c: connections, statements, and the four

@@ -23,10 +23,10 @@
 #include "cause.h"
 #include "clock.h"
 #include "db_driver.h"
+#include "db_readers.h"
 #include "gate.h"
 #include "log.h"
 
-#define READERS_MAX 64
 /* Changes that nobody waits for; beyond, they are dropped. */
 #define LATER_MAX 65536
 #define LATER_DELAY_MS 20
@@ -63,9 +63,7 @@ struct db {
 	bool stop;
 	pthread_t writer;
 	struct db_conn *writing; /* the writer thread's */
-	pthread_cond_t readable;
-	struct db_conn *idle[READERS_MAX];
-	unsigned n_idle, n_readers;
+	struct db_readers *readers;
 };
 
 static void
@@ -371,23 +369,13 @@ db_write_later(struct db *d, db_change fn, void *arg)
 struct db_conn *
 db_read(struct db *d)
 {
-	struct db_conn *c;
-
-	(void)pthread_mutex_lock(&d->mutex);
-	while (d->n_idle == 0)
-		(void)pthread_cond_wait(&d->readable, &d->mutex);
-	c = d->idle[--d->n_idle];
-	(void)pthread_mutex_unlock(&d->mutex);
-	return c;
+	return db_readers_borrow(d->readers);
 }
 
 void
 db_read_end(struct db *d, struct db_conn *c)
 {
-	(void)pthread_mutex_lock(&d->mutex);
-	d->idle[d->n_idle++] = c;
-	(void)pthread_cond_signal(&d->readable);
-	(void)pthread_mutex_unlock(&d->mutex);
+	db_readers_return(d->readers, c);
 }
 
 static void
@@ -565,12 +553,10 @@ db_verify(struct db *d, bool mend)
 static void
 db_free(struct db *d)
 {
-	while (d->n_idle > 0)
-		d->driver->close(d->idle[--d->n_idle]);
+	db_readers_close(d->readers);
 	if (d->writing != NULL)
 		d->driver->close(d->writing);
 	(void)pthread_cond_destroy(&d->work);
-	(void)pthread_cond_destroy(&d->readable);
 	(void)pthread_mutex_destroy(&d->mutex);
 	free(d->where);
 	free(d);
@@ -580,7 +566,6 @@ static enum err
 open_connections(struct db *d, const struct db_options *o)
 {
 	enum err e;
-	unsigned i;
 
 	if ((e = d->driver->look(d->where, o->expected)) != ERR_OK ||
 	    (e = d->driver->open(&d->writing, d->where, true)) != ERR_OK)
@@ -588,14 +573,7 @@ open_connections(struct db *d, const struct db_options *o)
 	e = d->driver->migrate(d->writing, o->schema);
 	if (e != ERR_OK && e != ERR_DAMAGED)
 		return e;
-	d->n_readers = o->readers < READERS_MAX ? o->readers : READERS_MAX;
-	for (i = 0; i < d->n_readers; i++) {
-		e = d->driver->open(&d->idle[d->n_idle], d->where, false);
-		if (e != ERR_OK)
-			return e;
-		d->n_idle++;
-	}
-	return ERR_OK;
+	return db_readers_open(&d->readers, d->driver, d->where, o->readers);
 }
 
 /* The writer takes no signals: those belong to the main thread. */
@@ -634,7 +612,6 @@ db_open(struct db **out, const struct db_options *o)
 	list_init(&d->later);
 	(void)pthread_mutex_init(&d->mutex, NULL);
 	cond_init(&d->work);
-	cond_init(&d->readable);
 	e = d->where != NULL ? open_connections(d, o) : ERR_NOMEM;
 	if (e == ERR_OK && start_writer(d) != 0)
 		e = ERR_NOMEM;

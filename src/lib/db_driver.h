@@ -8,7 +8,7 @@
 #include "db_types.h"
 
 /*
- * What a dialect of SQL gives to db.c: connections, statements, and the four
+ * What a dialect of SQL gives to db and the files below it: connections, statements, and the four
  * things in which the dialects differ: schema steps, how a group of changes
  * begins, how rows are locked, what an error means.  A driver's struct
  * db_conn and struct db_stmt begin with the structs here.

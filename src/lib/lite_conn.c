@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "db_mark.h"
@@ -72,15 +73,19 @@ set_up(struct lite *l)
 	    l, sqlite3_exec(l->db, settings, NULL, NULL, NULL), "open");
 }
 
-/* For nobody but us; the log and its index get the rights of the file.  Never one that
- * exists: to close it would drop the locks of this process. */
+/* For nobody but us; the log and its index get the rights of the file.  One that exists, as a
+ * backup that was restored, is not opened: to close it would drop the locks of this process. */
 static void
 make_file(const char *where)
 {
 	int fd = open(where, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	struct stat st;
 
 	if (fd != -1)
 		(void)close(fd);
+	else if (stat(where, &st) == 0 && (st.st_mode & 077) != 0 &&
+		 chmod(where, 0600) == -1)
+		log_errno("store: cannot keep %s from others", where);
 }
 
 enum err

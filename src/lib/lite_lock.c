@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lite_damage.h"
@@ -33,6 +35,9 @@ lite_lock_know_files(struct lite *l)
 {
 	char path[LITE_PATH_LEN];
 
+	/* Until SQLite reads it has not opened the log, and may make one. */
+	(void)sqlite3_exec(
+	    l->db, "SELECT 1 FROM sqlite_schema LIMIT 1", NULL, NULL, NULL);
 	l->files_known = stat(l->where, &l->file) == 0 &&
 			 stat(lite_beside(l, "-wal", path), &l->log) == 0;
 	l->locked = l->file;
@@ -47,6 +52,22 @@ is_another(const char *path, const struct stat *open, struct stat *now)
 	return now->st_dev != open->st_dev || now->st_ino != open->st_ino;
 }
 
+/* Not so before a store is made. */
+static bool
+has_a_log(struct lite *l)
+{
+	sqlite3_stmt *st;
+	bool is = false;
+
+	if (sqlite3_prepare_v2(l->db, "PRAGMA journal_mode", -1, &st, NULL) ==
+		SQLITE_OK &&
+	    sqlite3_step(st) == SQLITE_ROW)
+		is = strcmp((const char *)sqlite3_column_text(st, 0), "wal") ==
+		     0;
+	(void)sqlite3_finalize(st);
+	return is;
+}
+
 /* A process that starts next would open other files than we have, and both would write. */
 static bool
 files_replaced(struct lite *l)
@@ -54,11 +75,11 @@ files_replaced(struct lite *l)
 	char path[LITE_PATH_LEN];
 	struct stat log;
 
-	if (!l->files_known) {
+	if (!l->files_known)
 		lite_lock_know_files(l);
+	if (!l->files_known && !has_a_log(l))
 		return false;
-	}
-	if (!is_another(l->where, &l->file, &l->locked) &&
+	if (l->files_known && !is_another(l->where, &l->file, &l->locked) &&
 	    !is_another(lite_beside(l, "-wal", path), &l->log, &log))
 		return false;
 	lite_damage_tell(

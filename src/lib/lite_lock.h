@@ -19,8 +19,8 @@ int lite_lock_open(const struct lite *l);
 enum err lite_lock_take(struct db_conn *c);
 void lite_lock_release(struct db_conn *c);
 
-/* Remember, with the lock held, that the files which are there now are those that l has
- * open: that of the store and its log. */
+/* Remember that the files which are there now are those that l has open: that of the store and
+ * its log.  Call it early, before anybody had cause to replace them. */
 void lite_lock_know_files(struct lite *l);
 
 #endif /* !LITE_LOCK_H */

@@ -70,6 +70,8 @@ lite_migrate(struct db_conn *c, const struct db_schema *schema)
 {
 	enum err e;
 
+	/* Also those of a damaged store, which may be sound again without a new start. */
+	lite_lock_know_files(lite_of(c));
 	if ((e = lite_lock_take(c)) != ERR_OK)
 		return e;
 	if ((e = lite_verify_log(lite_of(c))) == ERR_OK)

@@ -421,6 +421,47 @@ Test(db, writes_no_more_when_its_log_was_removed_while_nobody_had_it_open)
 	cr_expect_eq(db_write(db, add, key_b), ERR_OK);
 }
 
+/* Of which it knows nothing while others still call the store damaged. */
+Test(db, misses_a_log_also_after_a_start_on_a_store_that_was_called_damaged)
+{
+	char path[160];
+	int fd;
+
+	cr_assert_eq(db_write(db, add, key_a), ERR_OK);
+	db_close(db);
+	db = NULL;
+	(void)snprintf(path, sizeof(path), "%s/state.db.damaged", dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	cr_assert_neq(fd, -1);
+	(void)close(fd);
+	db = open_store(5000);
+	cr_expect_eq(db_write(db, add, key_b), ERR_DAMAGED);
+	cr_assert_eq(unlink(path), 0);
+	cr_assert(remove_beside("-wal"));
+	cr_expect_eq(db_write(db, add, key_b), ERR_DAMAGED);
+}
+
+Test(db, keeps_a_store_from_others_that_was_restored_readable)
+{
+	char path[160];
+	struct stat st;
+
+	db_close(db);
+	db = NULL;
+	(void)snprintf(path, sizeof(path), "%s/state.db", dir);
+	(void)remove_beside("-wal");
+	(void)remove_beside("-shm");
+	(void)remove_beside(".mark");
+	cr_assert_eq(chmod(path, 0644), 0);
+	db = open_store(5000);
+	cr_assert_eq(db_write(db, add, key_a), ERR_OK);
+	cr_assert_eq(stat(path, &st), 0);
+	cr_expect_eq(st.st_mode & 0777, 0600);
+	(void)strcat(path, "-wal");
+	cr_assert_eq(stat(path, &st), 0);
+	cr_expect_eq(st.st_mode & 0777, 0600);
+}
+
 /* Only the second start is told of it. */
 Test(db, goes_on_with_what_is_left_when_the_mark_of_its_log_is_removed)
 {

@@ -272,10 +272,12 @@ say_why_it_waits(struct explaining *x, int64_t ahead)
 	if (ahead > 0)
 		because(x, "jobs_ahead",
 		    arena_printf(x->a,
-			"%lld%s jobs are before it on the queues that these "
-			"agents serve.",
+			"%lld%s before it on the queues that these agents "
+			"serve.",
 			(long long)ahead,
-			ahead == EXPLAIN_AHEAD_MAX ? " or more" : ""));
+			ahead == EXPLAIN_AHEAD_MAX ? " or more jobs are"
+			: ahead == 1		   ? " job is"
+						   : " jobs are"));
 	if (here > 0 && x->n_busy >= here)
 		because(x, "all_busy",
 		    "Each agent that may take it has another job in hand.");

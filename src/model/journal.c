@@ -11,7 +11,7 @@
 
 #define SWEEP_MAX 500
 
-enum { SQL_ADD, SQL_READ, SQL_READ_ONE, SQL_OLD, SQL_SWEEP };
+enum { SQL_ADD, SQL_READ, SQL_READ_ONE, SQL_LAST, SQL_OLD, SQL_SWEEP };
 
 #define COLUMNS                                                                \
 	"SELECT n, at, kind, subject, data, agent, client, request_id "        \
@@ -31,6 +31,7 @@ static const char *const sql[] = {
     [SQL_READ] = COLUMNS "WHERE n > $1 " SHOWN "ORDER BY n LIMIT $2",
     [SQL_READ_ONE] =
 	COLUMNS "WHERE subject = $4 AND n > $1 " SHOWN "ORDER BY n LIMIT $2",
+    [SQL_LAST] = "SELECT coalesce(max(n), 0) FROM journal",
     [SQL_OLD] = OLD " LIMIT 1",
     [SQL_SWEEP] = "DELETE FROM journal WHERE n IN (" OLD ")",
 };
@@ -119,6 +120,22 @@ put_event(struct buf *b, struct db_stmt *s, bool who)
 	buf_char(b, '}');
 }
 
+/* A number that is not there yet is of a journal that was there before a restore: go on from
+ * the end of this one. */
+static enum err
+not_beyond(struct db_conn *c, int64_t *last)
+{
+	struct db_stmt *st;
+	enum err e = db_query(c, &st, sql[SQL_LAST], "");
+
+	if (e != ERR_OK)
+		return e;
+	if (*last > db_int(st, 0))
+		*last = db_int(st, 0);
+	db_end(st);
+	return ERR_OK;
+}
+
 enum err
 journal_read(struct svc *s, struct arena *a, const struct journal_query *q,
     const char **json, size_t *len)
@@ -144,8 +161,10 @@ journal_read(struct svc *s, struct arena *a, const struct journal_query *q,
 	}
 	if (st != NULL)
 		db_end(st);
+	if (e == ERR_NOTFOUND && last == q->after)
+		e = not_beyond(c, &last);
 	db_read_end(s->db, c);
-	if (e != ERR_NOTFOUND)
+	if (e != ERR_OK && e != ERR_NOTFOUND)
 		return e;
 	buf_printf(&b, "],\"last\":%lld}\n", (long long)last);
 	*json = b.p;

@@ -36,7 +36,7 @@ struct journal_query {
 };
 
 /* {"events":[…],"last":N}: in the order of their numbers; last is the greatest of them, or
- * after where there are none. */
+ * where there are none after, or the number of the newest event if that is less. */
 enum err journal_read(struct svc *s, struct arena *a,
     const struct journal_query *q, const char **json, size_t *len)
     __attribute__((warn_unused_result));

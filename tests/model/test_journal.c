@@ -96,6 +96,17 @@ Test(journal, goes_on_from_where_a_reader_was)
 	    told((struct journal_query){.subject = "odd"}), "\"last\":4"));
 }
 
+/* A backup was restored, and the numbers begin again where it ended. */
+Test(journal, brings_a_reader_back_who_is_further_than_it)
+{
+	given("a");
+	given("b");
+	cr_expect_str_eq(told((struct journal_query){.after = 600}),
+	    "{\"events\":[],\"last\":2}\n");
+	cr_expect_str_eq(told((struct journal_query){.after = 2}),
+	    "{\"events\":[],\"last\":2}\n");
+}
+
 Test(journal, forgets_what_is_old_but_never_its_last_number)
 {
 	int64_t n;

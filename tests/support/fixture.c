@@ -16,7 +16,11 @@
 void
 fixture_mkdir(char dir[64])
 {
-	(void)snprintf(dir, 64, "/tmp/tf-unit.XXXXXX");
+	const char *tmp = getenv("TMPDIR");
+	int n = snprintf(dir, 64, "%s/tf-unit.XXXXXX",
+	    tmp != NULL && *tmp != '\0' ? tmp : "/tmp");
+
+	cr_assert(n > 0 && n < 64, "TMPDIR is too long: %s", tmp);
 	cr_assert_not_null(mkdtemp(dir));
 }
 

@@ -1,13 +1,15 @@
 /*
- * Criterion's cases without Criterion's processes, for ThreadSanitizer: the
- * library starts each case from an arena of memory that the sanitizer's address
- * space does not allow.  Linked into the test program, what is defined here
- * goes before the library's.  Each case runs in a forked child, with its
- * suite's fixture.
+ * Criterion's cases without Criterion's processes.  The library starts each case from an
+ * arena of memory, which ThreadSanitizer's address space does not allow, and which takes
+ * longer than most cases do.  Linked into a test program, what is defined here goes before
+ * the library's.  Each case runs in a forked child, with its suite's fixture, one after the
+ * other; the last line is Criterion's.
  */
 
 #include <criterion/criterion.h>
 #include <criterion/event.h>
+#include <fnmatch.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,10 +91,14 @@ criterion_internal_test_teardown(void)
 		f->fini();
 }
 
-static bool
+/* How a case ended. */
+enum end { PASSED, FAILED, CRASHED, END__MAX };
+
+static enum end
 run(const struct criterion_test *t)
 {
-	int status = 0;
+	const char *name = t->data->identifier_;
+	int status;
 	pid_t pid;
 
 	(void)fflush(NULL);
@@ -103,32 +109,73 @@ run(const struct criterion_test *t)
 		t->test();
 		exit(atomic_load(&failed) ? EXIT_FAILURE : EXIT_SUCCESS);
 	}
-	if (pid == -1 || waitpid(pid, &status, 0) != pid)
-		return false;
-	if (status == 0)
-		return true;
-	(void)fprintf(stderr, "%s: ended with status 0x%x\n",
-	    t->data->identifier_, (unsigned)status);
-	return false;
+	if (pid == -1 || waitpid(pid, &status, 0) != pid) {
+		(void)fprintf(stderr, "%s: has no process\n", name);
+		return CRASHED;
+	}
+	if (WIFSIGNALED(status)) {
+		(void)fprintf(stderr, "%s: %s by signal %d (%s)\n", name,
+		    WTERMSIG(status) == SIGALRM ? "ended for its length"
+						: "crashed",
+		    WTERMSIG(status), strsignal(WTERMSIG(status)));
+		return CRASHED;
+	}
+	if (WEXITSTATUS(status) == EXIT_SUCCESS)
+		return PASSED;
+	(void)fprintf(
+	    stderr, "%s: failed, exit status %d\n", name, WEXITSTATUS(status));
+	return FAILED;
 }
 
-/* An argument: only cases whose suite/name begins with it. */
-int
-main(int argc, char **argv)
+/* Whether the child would do with this case what Criterion does. */
+static bool
+is_known(const struct criterion_test_extra_data *d)
 {
-	const char *only = argc > 1 ? argv[1] : "";
+	return d->kind_ == CR_TEST_NORMAL && d->signal == 0 &&
+	       d->exit_code == 0;
+}
+
+static int
+run_all(const char *filter)
+{
+	int ended[END__MAX] = {0}, tested = 0;
 	struct criterion_test **t;
-	int passed = 0, bad = 0;
 
 	for (t = __start_cr_tst; t < __stop_cr_tst; t++) {
 		if (*t == NULL || (*t)->data->disabled ||
-		    strncmp((*t)->data->identifier_, only, strlen(only)) != 0)
+		    fnmatch(filter, (*t)->data->identifier_, 0) != 0)
 			continue;
-		if (run(*t))
-			passed++;
-		else
-			bad++;
+		if (!is_known((*t)->data)) {
+			(void)fprintf(stderr, "%s: of a kind not known here\n",
+			    (*t)->data->identifier_);
+			return EXIT_FAILURE;
+		}
+		ended[run(*t)]++;
+		tested++;
 	}
-	(void)printf("%d passed, %d failed\n", passed, bad);
-	return bad == 0 && passed > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	(void)printf("[====] Synthesis: Tested: %d | Passing: %d | Failing: %d "
+		     "| Crashing: %d\n",
+	    tested, ended[PASSED], ended[FAILED], ended[CRASHED]);
+	return tested > 0 && ended[PASSED] == tested ? EXIT_SUCCESS
+						     : EXIT_FAILURE;
+}
+
+/* Of Criterion's options, those that this project uses. */
+int
+main(int argc, char **argv)
+{
+	const char *filter = "*";
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--filter") == 0 && i + 1 < argc) {
+			filter = argv[++i];
+		} else if (strcmp(argv[i], "--color=never") != 0) {
+			(void)fprintf(stderr,
+			    "usage: %s [--color=never] [--filter PATTERN]\n",
+			    argv[0]);
+			return 2;
+		}
+	}
+	return run_all(filter);
 }

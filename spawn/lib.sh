@@ -59,11 +59,18 @@ install_packages()
 # wait_for SECONDS COMMAND...: until it succeeds.
 wait_for()
 {
-	wait_end=$(($(date +%s) + $1))
+	wait_begun=$(date +%s)
+	wait_most=$1
 	shift
 	while ! "$@"; do
-		[ "$(date +%s)" -le "$wait_end" ] || return 1
-		sleep 0.02
+		waited=$(($(date +%s) - wait_begun))
+		[ "$waited" -le "$wait_most" ] || return 1
+		# What has not come for long is not asked after all the time.
+		if [ "$waited" -lt 3 ]; then
+			sleep 0.02
+		else
+			sleep 0.2
+		fi
 	done
 }
 

@@ -229,25 +229,34 @@ test_hints() {
 	stop hints
 }
 
-# An instance of which one part does not come up is no success.
+# An instance of which one part does not come up is no success.  Both at once, for spawn/up
+# waits long before it says so.
 test_parts() {
 	all=$BUILD
-	mkdir "$scratch/programs"
-	BUILD=$scratch/programs
+	instances="$instances without-event without-file"
 	for part in event file; do
-		ln -sf "$all"/tf-* "$BUILD"
+		BUILD=$scratch/programs-$part
+		mkdir "$BUILD"
+		ln -s "$all"/tf-* "$BUILD"
 		rm "$BUILD/tf-$part"
 		printf '#!/bin/sh\n%s\n%s\n' \
 			"[ \"\$1\" != --check-config ] || exec $all/tf-$part \"\$@\"" \
 			'exit 1' >"$BUILD/tf-$part"
 		chmod +x "$BUILD/tf-$part"
-		up part --port 0
-		equal "without tf-$part it does not come up" 1 $?
-		like "which is told" '*the server does not answer*' \
-			"$(cat "$scratch/part.up")"
+		{
+			up "without-$part" --port 0
+			echo $? >"$scratch/without-$part.ended"
+		} &
 	done
 	BUILD=$all
-	equal "and nothing runs" "" "$(processes_of part)"
+	wait
+	for part in event file; do
+		equal "without tf-$part it does not come up" 1 \
+			"$(cat "$scratch/without-$part.ended")"
+		like "which is told" '*the server does not answer*' \
+			"$(cat "$scratch/without-$part.up")"
+		equal "and nothing runs" "" "$(processes_of "without-$part")"
+	done
 }
 
 # nginx must not outlive its instance, whatever has become of its master.
@@ -261,15 +270,17 @@ test_orphans() {
 	up orphans --port "$port"
 	equal "and the port is free" 0 $?
 	# A client that never ends its body.
-	(
-		printf 'POST /v1/job HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n'
-		sleep 60
-	) | curl --silent --max-time 60 "telnet://127.0.0.1:$port" >/dev/null &
+	mkfifo "$scratch/body"
+	curl --silent --max-time 60 "telnet://127.0.0.1:$port" \
+		<"$scratch/body" >/dev/null &
 	slow=$!
+	exec 3>"$scratch/body"
+	printf 'POST /v1/job HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n' >&3
 	within 10 grep -q . "$scratch/orphans/url"
 	stop orphans
 	equal "down does not wait for a client that never ends" "" \
 		"$(processes_of orphans)"
+	exec 3>&-
 	kill "$slow" 2>/dev/null
 	wait "$slow" 2>/dev/null
 }

@@ -81,7 +81,7 @@ class Broker:
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
         self.pid = self.child.pid
-        return until(60, self.answers)
+        return until(180, self.answers)
 
     def wipe(self):
         base = self.env[b"RABBITMQ_MNESIA_BASE"].decode()

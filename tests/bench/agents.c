@@ -1,13 +1,13 @@
 /*
  * As many idle agents as told, each with a connection of its own, as the field's
- * agents behave: seven requests one after the other, then ten seconds of rest.
+ * agents behave: seven requests one after the other, then REST seconds of rest, ten at most.
  *
- *   agents PORT AGENTS SECONDS
+ *   agents PORT AGENTS SECONDS REST
  *
- * They register within the first ten seconds, or as many tens as are needed, evenly;
- * when all have come back, SECONDS are measured, and one line is printed: requests per second, the median and the 99th percentile of
- * the time to an answer, the longest, in milliseconds, and how many answers were
- * wrong.  The time of a cycle's first request runs from when it was due, so that
+ * They register within the first rest, or as many of its length as are needed, evenly;
+ * when all have come back, SECONDS are measured, and one line is printed: requests per
+ * second, the median and the 99th percentile of the time to an answer, the longest, in
+ * milliseconds, and how many answers were wrong.  The time of a cycle's first request runs from when it was due, so that
  * a load generator or a server that is late shows.
  */
 
@@ -23,8 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define REST_MS 10000
-#define SLOTS 16384 /* of a millisecond each, more than REST_MS */
+#define REST_MAX_S 10
+#define SLOTS 16384 /* of a millisecond each, more than REST_MAX_S */
 #define PER_SECOND 500 /* the most agents that begin in one second */
 #define EVENTS 512
 #define BUCKETS 100000 /* of a tenth of a millisecond */
@@ -47,6 +47,7 @@ static unsigned buckets[BUCKETS];
 static uint64_t answers, wrong;
 static double longest;
 static int64_t measure_from, measure_to;
+static int64_t rest_us;
 static int poll_fd;
 static unsigned port;
 
@@ -217,7 +218,7 @@ receive(struct agent *a)
 	}
 	if (++a->turn == REQUESTS) {
 		a->turn = FIRST_IDLE;
-		schedule(a, now + (int64_t)REST_MS * 1000);
+		schedule(a, now + rest_us);
 		return;
 	}
 	a->due_us = now;
@@ -279,13 +280,16 @@ int
 main(int argc, char **argv)
 {
 	struct rlimit files;
-	unsigned n, i;
+	unsigned n, i, rest_s;
 	int64_t begun, ramp;
 
-	if (argc != 4) {
-		(void)fprintf(stderr, "usage: agents PORT AGENTS SECONDS\n");
+	rest_s = argc == 5 ? (unsigned)atoi(argv[4]) : 0;
+	if (rest_s == 0 || rest_s > REST_MAX_S) {
+		(void)fprintf(
+		    stderr, "usage: agents PORT AGENTS SECONDS REST\n");
 		return 2;
 	}
+	rest_us = (int64_t)rest_s * 1000000;
 	port = (unsigned)atoi(argv[1]);
 	n = (unsigned)atoi(argv[2]);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
@@ -302,8 +306,8 @@ main(int argc, char **argv)
 	}
 	/* Whole rests, so that at any time as many are at work. */
 	begun = now_us();
-	ramp = (n / PER_SECOND * 1000 / REST_MS + 1) * (int64_t)REST_MS * 1000;
-	measure_from = begun + ramp + (int64_t)REST_MS * 1000;
+	ramp = (n / PER_SECOND / rest_s + 1) * rest_us;
+	measure_from = begun + ramp + rest_us;
 	measure_to = measure_from + (int64_t)atoi(argv[3]) * 1000000;
 	run(n, begun, ramp);
 	printf("%.1f %.1f %.1f %.1f %llu\n", (double)answers / atoi(argv[3]),

@@ -111,9 +111,25 @@ quote_sed()
 	printf '%s\n' "$1" | sed 's/[|&\\]/\\&/g'
 }
 
-# render PORT: write the files, after limit_nginx.
-render()
+made_files='nginx.conf testflinger-locations.conf testflinger-http.conf
+testflinger-fastcgi.conf openapi.json'
+
+# made FILE PORT: print what it has to hold, after limit_nginx.
+made()
 {
+	template=$1
+	case $1 in
+	testflinger-fastcgi.conf)
+		cat "$top/nginx/$1"
+		return
+		;;
+	openapi.json)
+		cat "$top/docs/$1"
+		return
+		;;
+	# testflinger.conf of nginx, beside the one of the responders
+	testflinger-locations.conf) template=testflinger.conf ;;
+	esac
 	# nginx waits longer than any request is held.
 	job_timeout=$(($(number_of DISPATCH_WAIT_MAX) + 10))
 	[ "$job_timeout" -ge 60 ] || job_timeout=60
@@ -122,29 +138,29 @@ render()
 		! grep -q '^0*1 ' /proc/net/if_inet6 || six=yes
 	user=
 	[ -z "$as_user" ] || user="user $as_user;"
-	for file in nginx.conf testflinger.conf testflinger-http.conf; do
-		target=$dir/conf/$file
-		# testflinger.conf of nginx beside the one of the responders
-		[ "$file" != testflinger.conf ] ||
-			target=$dir/conf/testflinger-locations.conf
-		sed -e "s|@DIR@/conf/testflinger.conf|@DIR@/conf/testflinger-locations.conf|" \
-			-e "s|@DIR@|$(quote_sed "$dir")|g" \
-			-e "s|@CONF@|$(quote_sed "$dir/conf")|g" \
-			-e "s|@SHARE@|$(quote_sed "$dir/conf")|g" \
-			-e "s|@SOCKETS@|$(quote_sed "$sockets")|g" \
-			-e "s|@DATA@|$(quote_sed "$data")|g" \
-			-e "s|@FILES@|$files|g" \
-			-e "s|@CONNECTIONS@|$connections|g" \
-			-e "s|@PORT@|$1|g" \
-			-e "s|@USER@|$user|g" \
-			-e "s|@LISTEN6@|${six:+listen [::1]:$1 backlog=4096;}|g" \
-			-e "s|@LISTEN_TLS@|$(quote_sed "$(listen_tls "$1" "$six")")|g" \
-			-e "s|@JOB_BODY_MAX@|$(number_of JOB_BODY_MAX)|g" \
-			-e "s|@RESULT_BODY_MAX@|$(number_of RESULT_BODY_MAX)|g" \
-			-e "s|@JOB_TIMEOUT@|$job_timeout|g" \
-			-e "s|@LOG_BODY_MAX@|$(number_of LOG_BODY_MAX)|g" \
-			"$top/nginx/$file.in" >"$target"
+	sed -e "s|@DIR@/conf/testflinger.conf|@DIR@/conf/testflinger-locations.conf|" \
+		-e "s|@DIR@|$(quote_sed "$dir")|g" \
+		-e "s|@CONF@|$(quote_sed "$dir/conf")|g" \
+		-e "s|@SHARE@|$(quote_sed "$dir/conf")|g" \
+		-e "s|@SOCKETS@|$(quote_sed "$sockets")|g" \
+		-e "s|@DATA@|$(quote_sed "$data")|g" \
+		-e "s|@FILES@|$files|g" \
+		-e "s|@CONNECTIONS@|$connections|g" \
+		-e "s|@PORT@|$2|g" \
+		-e "s|@USER@|$user|g" \
+		-e "s|@LISTEN6@|${six:+listen [::1]:$2 backlog=4096;}|g" \
+		-e "s|@LISTEN_TLS@|$(quote_sed "$(listen_tls "$2" "$six")")|g" \
+		-e "s|@JOB_BODY_MAX@|$(number_of JOB_BODY_MAX)|g" \
+		-e "s|@RESULT_BODY_MAX@|$(number_of RESULT_BODY_MAX)|g" \
+		-e "s|@JOB_TIMEOUT@|$job_timeout|g" \
+		-e "s|@LOG_BODY_MAX@|$(number_of LOG_BODY_MAX)|g" \
+		"$top/nginx/$template.in"
+}
+
+# render PORT DIRECTORY: write the files there, after limit_nginx.
+render()
+{
+	for file in $made_files; do
+		made "$file" "$1" >"$2/$file" || return 1
 	done
-	cp "$top/nginx/testflinger-fastcgi.conf" "$top/docs/openapi.json" \
-		"$dir/conf/"
 }

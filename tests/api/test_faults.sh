@@ -162,6 +162,15 @@ $new" "$(take_all full)"
 		not_ok "the responders are replaced on a full disk" \
 			"$(cat "$scratch/restart.out")"
 	fi
+	before=$(cat "$disk"/full/conf/nginx.conf "$disk"/full/conf/testflinger-*)
+	# It fits into the last block of the file.
+	echo 'JOB_BODY_MAX = 1000000' >>"$disk/full/conf/testflinger.conf"
+	"$top/spawn/restart" --dir "$disk/full" >"$scratch/restart.out" 2>&1
+	equal "new files of nginx have no room on a full disk" 1 $?
+	like "which is told" '*nginx goes on with its former files*' \
+		"$(cat "$scratch/restart.out")"
+	equal "and the former ones are whole" "$before" \
+		"$(cat "$disk"/full/conf/nginx.conf "$disk"/full/conf/testflinger-*)"
 	"$top/spawn/down" --dir "$disk/full" >/dev/null 2>&1
 	equal "down leaves nothing on a full disk" 0 \
 		"$(umount "$disk" 2>&1 | wc -l)"

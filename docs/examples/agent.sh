@@ -44,34 +44,48 @@ use_token() {
 	printf 'Authorization: Bearer %s\n' "$1" >"$work/token"
 }
 
+# Wait for the command that was started last.  A trap waits for the end of any other
+# command: whoever stops the agent would leave a curl behind that takes a job which
+# nobody runs.
+finish() {
+	child=$!
+	wait "$child"
+	finished=$?
+	child=
+	return "$finished"
+}
+
 log_in() {
 	[ -n "${AGENT_LOGIN-}" ] || return 1
 	printf 'user = "%s"\n' "$(printf '%s' "$AGENT_LOGIN" |
 		sed 's/[\\"]/\\&/g')" |
 		curl --silent --show-error --fail --max-time 30 --config - \
 			--request POST --output "$work/login" \
-			"$server/v1/oauth2/token" || return 1
+			"$server/v1/oauth2/token" &
+	finish || return 1
 	use_token "$(value access_token "$work/login")"
 }
 
 call() {
 	path=$1
 	shift
+	rm -f "$work/answer"
 	curl --silent --show-error --max-time 90 --retry 5 \
 		--header "@$work/token" --dump-header "$work/headers" \
 		--output "$work/answer" --write-out '%{http_code}' \
-		"$@" "$server$path"
+		"$@" "$server$path" >"$work/status" &
+	finish
+	status=$(cat "$work/status")
 }
 
-# request PATH OPTION...: prints the status and leaves the body of the answer in
+# request PATH OPTION...: sets status and leaves the body of the answer in
 # $work/answer.  401 means that the token has ended.
 request() {
 	[ -s "$work/token" ] || log_in
-	code=$(call "$@")
-	if [ "$code" = 401 ] && log_in; then
-		code=$(call "$@")
+	call "$@"
+	if [ "$status" = 401 ] && log_in; then
+		call "$@"
 	fi
-	printf '%s' "$code"
 }
 
 # post PATH JSON: likewise.
@@ -82,7 +96,7 @@ post() {
 
 # Report to /v1/result/<job id>.
 report() {
-	status=$(post "/v1/result/$id" "$1")
+	post "/v1/result/$id" "$1"
 	if [ "$status" != 200 ]; then
 		say "job $id: report refused with status $status: $1" >&2
 		return 1
@@ -115,8 +129,8 @@ run_commands() {
 run_job() {
 	id=$(value job_id "$work/job")
 	say "job $id: taken"
-	rm -f "$work/answer"
-	if [ "$(request "/v1/result/$id")" = 200 ] &&
+	request "/v1/result/$id"
+	if [ "$status" = 200 ] &&
 		[ "$(value job_state "$work/answer")" = cancelled ]; then
 		say "job $id: cancelled, not run"
 		return 0
@@ -134,8 +148,8 @@ register() {
 	for queue; do
 		list="$list${list:+,}\"$queue\""
 	done
-	status=$(post "/v1/agents/data/$name" \
-		"{\"state\":\"waiting\",\"queues\":[$list]}")
+	post "/v1/agents/data/$name" \
+		"{\"state\":\"waiting\",\"queues\":[$list]}"
 	[ "$status" = 200 ] && return 0
 	say "registering at $server: status $status" >&2
 	return 1
@@ -148,8 +162,7 @@ ask() {
 	for queue; do
 		query="${query}queue=$queue&"
 	done
-	status=$(request "/v1/job?${query}agent=$name" \
-		--header "Prefer: wait=$wait")
+	request "/v1/job?${query}agent=$name" --header "Prefer: wait=$wait"
 	case $status in
 	200)
 		mv "$work/answer" "$work/job"
@@ -177,7 +190,8 @@ rest() {
 		grep -qi '^Preference-Applied: wait=[1-9]' "$work/headers"; then
 		sleep 1
 	else
-		sleep "$poll"
+		sleep "$poll" &
+		finish
 	fi
 }
 
@@ -221,7 +235,8 @@ for word in "$name" "$@"; do
 done
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
 work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
+child=
+trap 'rm -rf "$work"; [ -z "$child" ] || kill "$child"' EXIT
 trap 'exit 1' HUP INT TERM
 : >"$work/token"
 [ -z "${AGENT_TOKEN-}" ] || use_token "$AGENT_TOKEN"
@@ -233,7 +248,8 @@ if [ "$once" = yes ]; then
 fi
 say "serving $* at $server"
 until register "$@"; do
-	sleep "$poll"
+	sleep "$poll" &
+	finish
 done
 while :; do
 	ask "$@"

@@ -85,6 +85,32 @@ fi
 kill "$looping"
 wait "$looping" 2>/dev/null
 
+# Not by timeout, which would stop its curl too.
+"$agent" "$url" lab-4 stopped >"$scratch/stopped.out" 2>&1 &
+looping=$!
+within 20 held || not_ok "it is held" "$(cat "$scratch/stopped.out")"
+kill "$looping"
+# shellcheck disable=SC2317 # called by within
+gone() {
+	! grep -qs . "/proc/$looping/cmdline"
+}
+if within 5 gone; then
+	ok "stopped while it is held it ends at once"
+else
+	not_ok "stopped while it is held it ends at once"
+fi
+wait "$looping" 2>/dev/null
+post /v1/job '{"job_queue":"stopped"}' >/dev/null
+# shellcheck disable=SC2317 # called by within
+taken() {
+	[ "$(get '/v1/job?queue=stopped&agent=lab-5')" = 200 ]
+}
+if within 5 taken; then
+	ok "and takes no job any more"
+else
+	not_ok "and takes no job any more"
+fi
+
 "$agent" --once "$url" lab-1 'no name' >"$scratch/out" 2>&1
 equal "a name it cannot use is a wrong command line" 2 $?
 "$agent" "$url" >"$scratch/out" 2>&1

@@ -15,12 +15,15 @@ own that is removed afterwards, and reports states and exit code.
   --poll SECONDS   how long to pause where the server does not let it wait for
                    a job (default 10)
 
-Where the server has accounts, the environment says who the agent is; its
-jobs do not get these:
+Where the server has accounts, the environment says who the agent is:
 
   AGENT_TOKEN=TOKEN      an access token, good for ten minutes
   AGENT_LOGIN=ID:SECRET  a client of the role agent: it logs in, and again
                          whenever its token has ended
+
+They are not in the environment of its jobs.  That keeps them out of logs, but
+hides them from no job that looks for them: it runs as the same user, who may
+read /proc/PID/environ of the agent and the file of its token.
 
 It runs whatever a submitter sends, as the user who started it: give it a
 machine, a container or at least a user of its own.
@@ -30,8 +33,11 @@ digits, dots, dashes and underscores; only the test phase is run; output goes
 to the terminal and not to the server; a cancellation is seen before the
 commands start, not while they run.
 
-Exit status: 0; 1 if a job could not be reported or, with --once, the server
-could not be asked; 2 for a wrong command line.
+Stopped by a signal it ends at once, or when the job that it runs has ended and
+is reported.
+
+Exit status: 0; 1 if it was stopped, if a job could not be reported or, with
+--once, the server could not be asked; 2 for a wrong command line.
 TEXT
 }
 
@@ -98,7 +104,7 @@ post() {
 report() {
 	post "/v1/result/$id" "$1"
 	if [ "$status" != 200 ]; then
-		say "job $id: report refused with status $status: $1" >&2
+		say "job $id: not reported: $1: $(why)" >&2
 		return 1
 	fi
 	say "job $id: reported $1"
@@ -106,6 +112,29 @@ report() {
 
 value() {
 	LC_ALL=C awk -v want="$1" -f "$here/json.awk" "$2"
+}
+
+# What the answer says of a failure.
+why() {
+	said=$(value message "$work/answer" 2>/dev/null)
+	printf 'status %s%s' "$status" "${said:+: $said}"
+}
+
+# Tell of the agent: its state, and the job that it works on or nothing.
+tell() {
+	post "/v1/agents/data/$name" "{\"state\":\"$1\",\"job_id\":\"$2\"}"
+}
+
+# Be heard of while the commands run, as long as the agent is there: one that is silent
+# for AGENT_LOST_TIMEOUT is called lost.
+beat() {
+	child=
+	trap '[ -z "$child" ] || kill "$child"; exit 0' TERM
+	while kill -0 "$$"; do
+		tell test "$id"
+		sleep 60 &
+		finish
+	done
 }
 
 # Run the commands of the job in $work/job; the exit code is theirs.
@@ -117,11 +146,15 @@ run_commands() {
 	fi
 	mkdir "$work/dir" || return 1
 	say "job $id: running test_cmds"
+	beat >/dev/null 2>&1 &
+	beating=$!
 	(
 		unset AGENT_TOKEN AGENT_LOGIN
 		cd "$work/dir" && exec sh "$work/commands"
 	) </dev/null 2>&1
 	code=$?
+	kill "$beating"
+	wait "$beating"
 	rm -rf "$work/dir"
 	return "$code"
 }
@@ -136,10 +169,16 @@ run_job() {
 		return 0
 	fi
 	report '{"job_state":"test"}' || return 1
+	trap 'stopped=yes' HUP INT TERM
 	run_commands
 	code=$?
+	trap 'exit 1' HUP INT TERM
 	say "job $id: exit code $code"
 	report "{\"status\":{\"test\":$code},\"job_state\":\"complete\"}"
+	reported=$?
+	tell waiting ''
+	[ "$stopped" = no ] || exit 1
+	return "$reported"
 }
 
 # Be known to the server, which also tells users who serves a queue.
@@ -151,7 +190,7 @@ register() {
 	post "/v1/agents/data/$name" \
 		"{\"state\":\"waiting\",\"queues\":[$list]}"
 	[ "$status" = 200 ] && return 0
-	say "registering at $server: status $status" >&2
+	say "registering at $server: $(why)" >&2
 	return 1
 }
 
@@ -171,7 +210,7 @@ ask() {
 		;;
 	204) worked=no ;;
 	*)
-		say "asking $server for a job: status $status" >&2
+		say "asking $server for a job: $(why)" >&2
 		worked=no
 		return 1
 		;;
@@ -236,6 +275,7 @@ done
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
 work=$(mktemp -d) || exit 1
 child=
+stopped=no
 trap 'rm -rf "$work"; [ -z "$child" ] || kill "$child"' EXIT
 trap 'exit 1' HUP INT TERM
 : >"$work/token"

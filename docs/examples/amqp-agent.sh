@@ -29,12 +29,15 @@ on the queue.
                  ".", "_", "-"; unless told it is made from the names of the
                  host and of SPOOL, since it must stay the same
 
-Where the server has accounts, the environment says who the agent is; its
-jobs do not get these:
+Where the server has accounts, the environment says who the agent is:
 
   AGENT_TOKEN=TOKEN      an access token, good for ten minutes
   AGENT_LOGIN=ID:SECRET  a client of the role agent: it logs in, and again
                          whenever its token has ended
+
+They are not in the environment of its jobs.  That keeps them out of logs, but
+hides them from no job that looks for them: it runs as the same user, who may
+read /proc/PID/environ of the agent and the file of its token.
 
 The result is a report then: the exit code is its status.test, and the output
 is the log of the test phase.
@@ -58,6 +61,12 @@ say() {
 
 value() {
 	LC_ALL=C awk -v want="$1" -f "$here/json.awk" "$2"
+}
+
+# What the answer says of a failure.
+why() {
+	said=$(value message "$work/answer" 2>/dev/null)
+	printf 'status %s%s' "$status" "${said:+: $said}"
 }
 
 # Standard input as a JSON string without its quotes.  A newline more at the end
@@ -88,30 +97,43 @@ use_token() {
 	printf 'Authorization: Bearer %s\n' "$1" >"$work/token"
 }
 
+# Wait for the command that was started last.  A trap waits for the end of any other
+# command, and one that goes on would do so for an agent that has gone.
+finish() {
+	child=$!
+	wait "$child"
+	finished=$?
+	child=
+	return "$finished"
+}
+
 log_in() {
 	[ -n "${AGENT_LOGIN-}" ] || return 1
 	printf 'user = "%s"\n' "$(printf '%s' "$AGENT_LOGIN" |
 		sed 's/[\\"]/\\&/g')" |
 		curl --silent --show-error --fail --max-time 60 --config - \
 			--request POST --output "$work/login" \
-			"$server/v1/oauth2/token" || return 1
+			"$server/v1/oauth2/token" &
+	finish || return 1
 	use_token "$(value access_token "$work/login")"
 }
 
 call() {
+	rm -f "$work/answer"
 	curl --silent --show-error --max-time 60 --retry 5 \
 		--header "@$work/token" --output "$work/answer" \
-		--write-out '%{http_code}' "$@"
+		--write-out '%{http_code}' "$@" >"$work/status" &
+	finish
+	status=$(cat "$work/status")
 }
 
-# Prints the status.  401 means that the token has ended.
+# Sets status.  401 means that the token has ended.
 request() {
 	[ -s "$work/token" ] || log_in
-	code=$(call "$@")
-	if [ "$code" = 401 ] && log_in; then
-		code=$(call "$@")
+	call "$@"
+	if [ "$status" = 401 ] && log_in; then
+		call "$@"
 	fi
-	printf '%s' "$code"
 }
 
 # Claim the job of the message in file $1.  0: the job is ours, and its definition
@@ -124,8 +146,8 @@ claim() {
 		return 1
 		;;
 	esac
-	status=$(request --header 'Content-Type: application/json' \
-		--data "{\"agent\":\"$agent\"}" "$server/v1/job/$id/claim")
+	request --header 'Content-Type: application/json' \
+		--data "{\"agent\":\"$agent\"}" "$server/v1/job/$id/claim"
 	case $status in
 	200) mv "$work/answer" "$1.claimed" ;;
 	400 | 404 | 409)
@@ -133,7 +155,7 @@ claim() {
 		return 1
 		;;
 	*)
-		say "job $id: not claimed, status $status" >&2
+		say "job $id: not claimed: $(why)" >&2
 		return 2
 		;;
 	esac
@@ -157,14 +179,39 @@ spool() {
 	esac
 }
 
+# Tell of the agent: its state, and the job that it works on or nothing.
+tell() {
+	request --header 'Content-Type: application/json' \
+		--data "{\"state\":\"$1\",\"job_id\":\"$2\"}" \
+		"$server/v1/agents/data/$agent"
+}
+
+# Be heard of while the commands run, as long as the agent is there: one that is silent
+# for AGENT_LOST_TIMEOUT is called lost.
+beat() {
+	child=
+	trap '[ -z "$child" ] || kill "$child"; exit 0' TERM
+	while kill -0 "$$"; do
+		tell test "$id"
+		sleep 60 &
+		finish
+	done
+}
+
 run_commands() {
 	value test_data/test_cmds "$1" >"$work/commands"
 	mkdir "$work/dir" || return 1
+	beat >/dev/null 2>&1 &
+	beating=$!
 	(
 		unset AGENT_TOKEN AGENT_LOGIN
 		cd "$work/dir" && exec sh "$work/commands"
 	) </dev/null >"$work/output" 2>&1
 	code=$?
+	kill "$beating"
+	wait "$beating"
+	beating=
+	tell waiting ''
 	rm -rf "$work/dir"
 	return "$code"
 }
@@ -195,10 +242,10 @@ write_result() {
 
 # post FILE PATH
 post() {
-	status=$(request --header 'Content-Type: application/json' \
-		--data-binary "@$1" "$server$2")
+	request --header 'Content-Type: application/json' \
+		--data-binary "@$1" "$server$2"
 	[ "$status" = 200 ] && return 0
-	say "job $id: $2 refused with status $status" >&2
+	say "job $id: $2 refused: $(why)" >&2
 	return 1
 }
 
@@ -245,19 +292,16 @@ consume() {
 	amqp-consume --url="$url" --queue="$queue" --prefetch-count=1 \
 		--count=1 "$here/amqp-agent.sh" spool "$spool" "$server" \
 		"$agent" &
-	consumer=$!
-	wait "$consumer"
-	consumed=$?
-	consumer=
-	return "$consumed"
+	finish
 }
 
 # Where answers and the job's own files go, until this ends.
 make_work() {
 	here=$(cd "$(dirname "$0")" && pwd) || exit 1
 	work=$(mktemp -d) || exit 1
-	consumer=
-	trap 'rm -rf "$work"; [ -z "$consumer" ] || kill "$consumer"' EXIT
+	child=
+	beating=
+	trap 'rm -rf "$work"; [ -z "$child$beating" ] || kill $child $beating' EXIT
 	trap 'exit 1' HUP INT TERM
 	: >"$work/token"
 	[ -z "${AGENT_TOKEN-}" ] || use_token "$AGENT_TOKEN"

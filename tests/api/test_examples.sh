@@ -43,6 +43,34 @@ get "/v1/result/$id" >/dev/null
 like "a job without commands is complete" \
 	'*"job_state":"complete"*' "$(answer)"
 
+# Its minute made short, so that it tells of itself again while the job runs.
+mkdir "$scratch/short"
+printf '#!/bin/sh\nexec /bin/sleep 0.1\n' >"$scratch/short/sleep"
+chmod +x "$scratch/short/sleep"
+post /v1/job '{"job_queue":"long","test_data":{"test_cmds":"until [ -e '"$scratch"'/go ]; do /bin/sleep 0.05; done"}}' \
+	>/dev/null
+id=$(answer | id_in)
+PATH="$scratch/short:$PATH" timeout 60 "$agent" --once "$url" lab-6 long \
+	>"$scratch/long.out" 2>&1 &
+running=$!
+# shellcheck disable=SC2317 # called by within
+heard_again() {
+	[ "$(grep -c 'POST.*/v1/agents/data/lab-6' \
+		"$scratch/main/logs/access.log")" -ge 5 ]
+}
+if within 20 heard_again; then
+	ok "while the commands run it is heard of"
+else
+	not_ok "while the commands run it is heard of" "$(cat "$scratch/long.out")"
+fi
+get /v1/agents/data/lab-6 >/dev/null
+like "with its job" "*$id*\"state\":\"test\"*" "$(answer)"
+touch "$scratch/go"
+wait "$running"
+equal "and ends well" 0 $?
+get /v1/agents/data/lab-6 >/dev/null
+like "after that without it" '*"job_id":""*"state":"waiting"*' "$(answer)"
+
 timeout 60 "$agent" --poll 1 "$url" lab-2 loop >"$scratch/loop.out" 2>&1 &
 looping=$!
 for n in 1 2; do
@@ -132,6 +160,7 @@ printf '%s\n' "$secret" | "$BUILD/testflingerctl" \
 	not_ok "there is an account"
 run_once lab-1 bench
 equal "without a token it is refused" 1 $?
+like "and says why" '*registering*status 40[13]: ?*' "$(cat "$scratch/out")"
 post /v1/job '{"job_queue":"bench","test_data":{"test_cmds":"env >'"$scratch"'/env"}}' \
 	>/dev/null
 id=$(answer | id_in)

@@ -12,10 +12,10 @@ default_of()
 		"$top/src/lib/conf_keys.h"
 }
 
-# What stands behind the "=" of a key, as set last.
+# setting_of KEY [SETTINGS]: what stands behind its "=", as set last.
 setting_of()
 {
-	printf '%s\n' "$settings" |
+	printf '%s\n' "${2-$settings}" |
 		sed -n "s/^[[:space:]]*$1[[:space:]]*=[[:space:]]*//p" |
 		tail -n 1
 }

@@ -153,6 +153,20 @@ test_restart_nginx() {
 	equal "and back to the defaults" 0 $?
 }
 
+# The supervisor too, so that nothing restarts it.
+test_gone_responder() {
+	main_url=$url
+	start gone
+	kill -KILL "$(cat "$scratch/gone/pids/file.pid")"
+	"$top/spawn/restart" --dir "$scratch/gone" >"$scratch/restart.out" 2>&1
+	equal "a restart without tf-file fails" 1 $?
+	like "and says to give the options again" \
+		'*tf-file does not run*all options again*--set*' \
+		"$(cat "$scratch/restart.out")"
+	stop gone
+	url=$main_url
+}
+
 test_killed_responder() {
 	kill -KILL "$(pids_of main tf-result)"
 	equal "a killed responder means waiting, no refusal" 204 \
@@ -169,6 +183,17 @@ test_again() {
 	up main --port "$port" --fresh
 	equal "up --fresh starts" 0 $?
 	equal "without the data" 204 "$(get "/v1/job/$kept")"
+	up main --port "$port" --set ANONYMOUS_ROLES=contributor --set WORKERS=9
+	equal "up with settings starts" 0 $?
+	equal "what it did not set before is no loss" "" \
+		"$(grep 'not in force' "$scratch/main.up")"
+	up main --port "$port" --set WORKERS=8
+	like "settings that are not given again are named" \
+		'*not in force any more: ANONYMOUS_ROLES
+*conf.old*--set KEY=VALUE*' "$(cat "$scratch/main.up")"
+	old=$scratch/main/conf/testflinger.conf.old
+	equal "and kept, for the owner" "600 ANONYMOUS_ROLES = 'contributor'" \
+		"$(stat -c %a "$old") $(grep ANONYMOUS "$old")"
 	up second --port "$port"
 	equal "a port that is taken is refused" 1 $?
 	like "with the remedy" '*--port 0*' "$(cat "$scratch/second.up")"
@@ -358,6 +383,7 @@ test_down() {
 test_restart
 test_restart_nginx
 test_killed_responder
+test_gone_responder
 test_again
 test_refusals
 test_hints

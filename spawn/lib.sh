@@ -195,3 +195,23 @@ stop_all()
 		rm -f "$dir/socket-dir"
 	fi
 }
+
+# check_ready PORT: ends with 1 and the remedy where the server keeps nothing.
+check_ready()
+{
+	ready_said=$(curl --silent --max-time 20 \
+		"http://127.0.0.1:$1/v1/health/ready")
+	case $ready_said in
+	*'"status":"ready"'*) return ;;
+	*'"store":"damaged"'*)
+		ready_remedy="Stop it with spawn/down --dir $dir, restore a backup, and start it again"
+		;;
+	*'"disk":"full"'*)
+		ready_remedy="Make room where DATA_PATH is, or lower DISK_FREE_MIN; no start is needed then"
+		;;
+	*) ready_remedy="The logs are in $dir/logs" ;;
+	esac
+	die 'the server runs, but is not ready: it answers changes with 503' \
+		"/v1/health/ready says: ${ready_said:-nothing}
+$ready_remedy"
+}

@@ -8,10 +8,11 @@
 store="$scratch/main/data/state.db"
 page=4096
 
-# Start again what was stopped, or go over to other settings.
+# Start again what was stopped, or go over to other settings.  It serves a damaged store
+# too, whether that is met by the end of the start or later.
 again() {
 	"$top/spawn/up" --no-install --port 0 --dir "$scratch/main" "$@" \
-		>"$scratch/up" 2>&1 ||
+		>"$scratch/up" 2>&1 || grep -q '"store":"damaged"' "$scratch/up" ||
 		not_ok "a server starts on a store that is damaged" \
 			"$(tail -n 20 "$scratch/up")"
 	url=$(cat "$scratch/main/url")
@@ -122,8 +123,16 @@ cp "$store" "$scratch/good"
 junk 3 $(($(pages) - 3))
 again
 check_damaged "pages overwritten"
-"$top/spawn/restart" --dir "$scratch/main" >"$scratch/restart" 2>&1 ||
-	not_ok "the responders are replaced" "$(cat "$scratch/restart")"
+former=$(all_pids)
+"$top/spawn/restart" --dir "$scratch/main" >"$scratch/restart" 2>&1
+equal "a restart does not call it good" 1 $?
+like "but tells what to do" '*not ready*"store":"damaged"*spawn/down*restore a backup*' \
+	"$(cat "$scratch/restart")"
+[ "$(all_pids)" != "$former" ] || not_ok "the responders are replaced"
+"$top/spawn/up" --no-install --port 0 --dir "$scratch/main" >"$scratch/up" 2>&1
+equal "nor does a start" 1 $?
+like "which tells the same" '*answers on*not ready*restore a backup*' "$(cat "$scratch/up")"
+url=$(cat "$scratch/main/url")
 refused "after a restart a job" /v1/job '{"job_queue":"q"}'
 repaired "pages overwritten"
 

@@ -45,7 +45,12 @@ oidc oidc "$issuer"
 oidc=$url
 oidc poor "$issuer/poor" --set ANONYMOUS_ROLES=agent
 poor=$url
-with bare --set DISK_FREE_MIN=1099511627776 --set STORE_WAIT_MS=100
+with bare --set STORE_WAIT_MS=100
+# It is not ready then, which a start or a restart calls a failure.
+printf 'DISK_FREE_MIN = 1099511627776\n' >>"$scratch/bare/conf/testflinger.conf"
+"$top/spawn/restart" --dir "$scratch/bare" >"$scratch/restart" 2>&1
+like "an instance without room says so" '*not ready*"disk":"full"*' \
+	"$(cat "$scratch/restart")"
 boss=$(od -An -tx1 -N16 /dev/urandom | tr -d ' \n')
 if ! printf '%s\n' "$boss" | "$BUILD/testflingerctl" \
 	--config "$scratch/main/conf/testflinger.conf" \

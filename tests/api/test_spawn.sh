@@ -98,7 +98,13 @@ test_restart() {
 			"$(cat "$scratch/restart.out")"
 	fi
 	equal "and the old process goes on" 200 "$(post /v1/job "$job")"
-	sed -i '/^WORKERS/d' "$scratch/main/conf/testflinger.conf"
+	sed -i 's/^WORKERS.*/WORKESR = 4/' "$scratch/main/conf/testflinger.conf"
+	"$top/spawn/restart" --dir "$scratch/main" >"$scratch/restart.out" 2>&1
+	equal "a key that is misspelt is no failure" 0 $?
+	like "but told" 'restart: warning: *testflinger.conf: line *: WORKESR is no key*' \
+		"$(cat "$scratch/restart.out")"
+	equal "once" 1 "$(grep -c WORKESR "$scratch/restart.out")"
+	sed -i '/^WORKESR/d' "$scratch/main/conf/testflinger.conf"
 }
 
 nginx_workers() {

@@ -228,8 +228,11 @@ tell_next(const struct ctl *c, const char *id)
 
 	(void)printf("Next: log in with it, for instance\n"
 		     "  curl --user %s --request POST %.*s/v1/oauth2/token\n",
-	    id, url[0] != '\0' ? (int)uri_origin(url) : 8,
-	    url[0] != '\0' ? url : "$ADDRESS");
+	    id, url[0] != '\0' ? (int)uri_origin(url) : 7,
+	    url[0] != '\0' ? url : "ADDRESS");
+	if (url[0] == '\0')
+		(void)printf("Write for ADDRESS where the server answers, such "
+			     "as http://localhost:8000.\n");
 }
 
 static int

@@ -162,8 +162,10 @@ become_owner(const struct conf *conf)
 
 	if (!store_owner(conf, &st, &where))
 		return ctl_fail(
-		    "Start the server once, or make the directory and "
-		    "give it to the server's user.",
+		    "Is the store elsewhere?  Name the configuration of its "
+		    "server: " NAME " --config FILE (of spawn/up: "
+		    "DIR/conf/testflinger.conf).\nElse start the server once, "
+		    "or make the directory and give it to the server's user.",
 		    "%s: %s", where, strerror(errno));
 	if (st.st_uid == geteuid())
 		return CTL_DONE;

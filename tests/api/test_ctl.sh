@@ -63,7 +63,7 @@ test_clients() {
 		--max-reservation '*=30000' --email boss@example.org boss
 	boss=$(sed -n 's/^Its secret is shown this once: //p' "$scratch/said")
 	equal "its secret is made and told" 32 "${#boss}"
-	like "and what to do next" '*Next: log in with it*ADDRESS/v1/*' \
+	like "and what to do next" '*Next: log in with it*POST ADDRESS/v1/*Write for ADDRESS where *' \
 		"$(cat "$scratch/said")"
 	equal "and good at once" 200 "$(login boss "$boss")"
 	access=$(answered access_token)
@@ -178,6 +178,8 @@ test_usage() {
 	refused 1 --config "$scratch/none" client list
 	printf 'DATA_PATH = %s\n' "'$scratch/no/where'" >"$scratch/other.conf"
 	refused 1 --config "$scratch/other.conf" client list
+	like "a store that is not there: perhaps it is another's" \
+		'*no/where*testflingerctl --config FILE*' "$(cat "$scratch/told")"
 	printf 'short\n' | "$BUILD/testflingerctl" \
 		--config "$scratch/lab/conf/testflinger.conf" \
 		client add --secret-stdin short >"$scratch/said" 2>&1

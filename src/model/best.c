@@ -192,8 +192,8 @@ best_find(struct db_conn *c, const char *queue, bool secrets,
     struct best_job *out)
 {
 	struct walk w = {.c = c, .queue = queue};
+	struct head h = {.word = ""};
 	bool found = false, fit;
-	struct head h;
 	enum err e;
 
 	for (e = begin(&w); e == ERR_OK && (e = go_on(&w, &h)) == ERR_OK;) {

@@ -157,7 +157,7 @@ look(struct db_conn *c, const struct handout_ask *ask, const char *queue,
     struct best_job *best, bool *found)
 {
 	bool verified = ask->client != NULL, restricted = false;
-	struct best_job j;
+	struct best_job j = {.seq = 0};
 	enum err e;
 
 	e = best_find(

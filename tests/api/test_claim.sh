@@ -64,7 +64,7 @@ post /v1/job '{"job_queue":"others","exclude_agents":["me"],
 id=$(answer | id_in)
 amqp_agent one others --agent me >"$scratch/out"
 equal "an agent that is excluded fails" 1 $?
-like "and says so" "*$id: not claimed, status 403*" "$(cat "$scratch/out")"
+like "and says so" "*$id: not claimed: status 403*" "$(cat "$scratch/out")"
 url=http://127.0.0.1:1
 amqp_agent one others --agent you >"$scratch/out"
 equal "so does one without its server" 1 $?

@@ -206,7 +206,8 @@ take(long queues, double seconds)
 	script("PRAGMA synchronous=FULL");
 	best = prepare(
 	    "SELECT seq, priority FROM job WHERE state = 'waiting' "
-	    "AND ready = 1 AND queue = ?1 ORDER BY priority DESC, seq LIMIT 1");
+	    "AND ready = 1 AND secrets = 0 AND excludes = '' AND queue = ?1 "
+	    "ORDER BY priority DESC, seq LIMIT 1");
 	set = prepare("UPDATE job SET state = 'running', agent = 'limit', "
 		      "started_at = ?2 WHERE seq = ?1 AND state = 'waiting' "
 		      "RETURNING id, body");

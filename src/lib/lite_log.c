@@ -2,7 +2,22 @@
 
 #include "db_mark.h"
 
-#define WAL_PAGES_MAX 1000
+#define PAGE 4096
+#define PAGES_MIN 1000
+#define PAGES_MAX 4000 /* of which one look finds a page, and 16 MiB hold all */
+#define PAGES_TOO_MANY 16000
+
+/* A quarter of the store: where changes lie far apart, a page should be in the log more than
+ * once before it is copied. */
+static int
+pages_enough(const struct lite *l)
+{
+	off_t quarter = l->locked.st_size / PAGE / 4;
+
+	if (quarter < PAGES_MIN)
+		return PAGES_MIN;
+	return quarter > PAGES_MAX ? PAGES_MAX : (int)quarter;
+}
 
 static int
 on_wal(void *arg, sqlite3 *db, const char *name, int pages)
@@ -41,7 +56,7 @@ lite_log_tidy(struct db_conn *c)
 	struct lite *l = lite_of(c);
 	int mode;
 
-	if (l->wal_pages < WAL_PAGES_MAX) {
+	if (l->wal_pages < pages_enough(l)) {
 		mark_log(l);
 		return;
 	}
@@ -49,8 +64,8 @@ lite_log_tidy(struct db_conn *c)
 	 * Passive never waits.  When readers have long kept the log from
 	 * starting over, wait for them instead: the log must not grow for ever.
 	 */
-	mode = l->wal_pages < 16 * WAL_PAGES_MAX ? SQLITE_CHECKPOINT_PASSIVE
-						 : SQLITE_CHECKPOINT_RESTART;
+	mode = l->wal_pages < PAGES_TOO_MANY ? SQLITE_CHECKPOINT_PASSIVE
+					     : SQLITE_CHECKPOINT_RESTART;
 	(void)sqlite3_wal_checkpoint_v2(l->db, NULL, mode, NULL, NULL);
 	l->wal_pages = 0;
 }

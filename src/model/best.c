@@ -25,9 +25,8 @@ enum {
 /* Only the order makes sure of the indexes, in which no ended job stands. */
 static const char *const sql[] = {
     /* The best that anybody may have, then the best of the first list. */
-    [SQL_FIRST] = ("SELECT * FROM (" ROW FOR_ANYBODY
-		   "ORDER BY priority DESC, seq LIMIT 1) AS one "
-		   "UNION ALL SELECT * FROM (" ROW FOR_SOME
+    [SQL_FIRST] = ("SELECT seq, priority, 0, '' FROM queue_front "
+		   "WHERE queue = $1 UNION ALL SELECT * FROM (" ROW FOR_SOME
 		   "ORDER BY secrets, excludes, priority DESC, seq LIMIT 1) "
 		   "AS other"),
     /* Two ranges: one of pairs would begin at the list itself, and walk over its jobs. */

@@ -350,3 +350,59 @@ CREATE TABLE clock_base (
 
 -- The Idempotency-Key of the report that brought the last lines; NULL: it had none.
 ALTER TABLE agent_log ADD COLUMN key TEXT;
+
+-- VERSION 10
+
+-- The job of each queue's job_plain that goes first: an agent that asks for many queues looks
+-- at as many rows that lie side by side.
+CREATE TABLE queue_front (
+  queue TEXT PRIMARY KEY,
+  priority INTEGER NOT NULL,
+  seq INTEGER NOT NULL          -- of the job
+) STRICT, WITHOUT ROWID;
+INSERT OR IGNORE INTO queue_front (queue, priority, seq)
+  SELECT queue, priority, seq FROM job
+  WHERE state = 'waiting' AND ready = 1 AND secrets = 0 AND excludes = ''
+  ORDER BY queue, priority DESC, seq;
+
+CREATE TRIGGER job_front_new AFTER INSERT ON job
+  WHEN NEW.state = 'waiting' AND NEW.ready = 1 AND NEW.secrets = 0 AND NEW.excludes = ''
+BEGIN
+  INSERT INTO queue_front (queue, priority, seq) VALUES (NEW.queue, NEW.priority, NEW.seq)
+    ON CONFLICT (queue) DO UPDATE SET priority = excluded.priority, seq = excluded.seq
+    WHERE excluded.priority > priority
+      OR (excluded.priority = priority AND excluded.seq < seq);
+END;
+CREATE TRIGGER job_front_in
+  AFTER UPDATE OF state, ready, secrets, excludes, queue, priority ON job
+  WHEN NEW.state = 'waiting' AND NEW.ready = 1 AND NEW.secrets = 0 AND NEW.excludes = ''
+BEGIN
+  INSERT INTO queue_front (queue, priority, seq) VALUES (NEW.queue, NEW.priority, NEW.seq)
+    ON CONFLICT (queue) DO UPDATE SET priority = excluded.priority, seq = excluded.seq
+    WHERE excluded.priority > priority
+      OR (excluded.priority = priority AND excluded.seq < seq);
+END;
+-- A job that goes from the front lets the next one come there.
+CREATE TRIGGER job_front_out
+  AFTER UPDATE OF state, ready, secrets, excludes, queue, priority ON job
+  WHEN OLD.state = 'waiting'
+    AND OLD.seq = (SELECT seq FROM queue_front WHERE queue = OLD.queue)
+BEGIN
+  DELETE FROM queue_front WHERE queue = OLD.queue;
+  INSERT INTO queue_front (queue, priority, seq)
+    SELECT queue, priority, seq FROM job
+    WHERE state = 'waiting' AND ready = 1 AND secrets = 0 AND excludes = ''
+      AND queue = OLD.queue
+    ORDER BY priority DESC, seq LIMIT 1;
+END;
+CREATE TRIGGER job_front_gone AFTER DELETE ON job
+  WHEN OLD.state = 'waiting'
+    AND OLD.seq = (SELECT seq FROM queue_front WHERE queue = OLD.queue)
+BEGIN
+  DELETE FROM queue_front WHERE queue = OLD.queue;
+  INSERT INTO queue_front (queue, priority, seq)
+    SELECT queue, priority, seq FROM job
+    WHERE state = 'waiting' AND ready = 1 AND secrets = 0 AND excludes = ''
+      AND queue = OLD.queue
+    ORDER BY priority DESC, seq LIMIT 1;
+END;

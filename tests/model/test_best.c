@@ -186,6 +186,55 @@ Test(best, chooses_whom_a_walk_over_all_jobs_would)
 	}
 }
 
+/* Queues of which the job at the front is not the one that it should be. */
+static int64_t
+wrong_fronts(void)
+{
+	return fixture_number(&f,
+	    "SELECT count(*) FROM (SELECT queue FROM job UNION "
+	    "SELECT queue FROM queue_front) q WHERE "
+	    "(SELECT priority || ':' || seq FROM queue_front f "
+	    "WHERE f.queue = q.queue) IS NOT "
+	    "(SELECT priority || ':' || seq FROM job j WHERE " BEST_PLAIN
+	    " AND j.queue = q.queue ORDER BY priority DESC, seq LIMIT 1)");
+}
+
+/* Whatever is changed of a job, whose number comes behind it.  Jobs come back, and change in what none does. */
+static const char *const changes[] = {
+    "UPDATE job SET state = 'running' WHERE seq = ",
+    "UPDATE job SET state = 'cancelled', ended_at = 1 WHERE seq = ",
+    "UPDATE job SET state = 'waiting', ended_at = NULL WHERE seq = ",
+    "UPDATE job SET ready = 1 - ready WHERE seq = ",
+    "UPDATE job SET secrets = 1 - secrets WHERE seq = ",
+    "UPDATE job SET excludes = 'x' WHERE seq = ",
+    "UPDATE job SET excludes = '' WHERE seq = ",
+    "UPDATE job SET priority = priority - 3 WHERE seq = ",
+    "UPDATE job SET priority = priority + 2 WHERE seq = ",
+    "UPDATE job SET queue = 'q0' WHERE seq = ",
+    "DELETE FROM job WHERE seq = ",
+    "UPDATE job SET state = 'running' WHERE seq IN "
+    "(SELECT seq FROM queue_front) AND 0 < ",
+};
+
+Test(best, knows_the_front_of_each_queue_after_each_change)
+{
+	const size_t n = sizeof(changes) / sizeof(*changes);
+	uint32_t r = 12345;
+	char text[256];
+	unsigned i;
+
+	given_a_mix();
+	cr_assert_eq(wrong_fronts(), 0);
+	for (i = 0; i < 1500; i++) {
+		r = r * 1103515245 + 12345;
+		(void)snprintf(text, sizeof(text), "%s%u",
+		    changes[(r >> 8) % n], (unsigned)((r >> 16) % 60 + 1));
+		fixture_sql(&f, text);
+		cr_assert_eq(wrong_fronts(), 0, "%s", text);
+	}
+	cr_expect_gt(fixture_number(&f, "SELECT count(*) FROM queue_front"), 0);
+}
+
 Test(best, calls_the_same_agents_the_same_in_any_order)
 {
 	const char *one[] = {"b", "a", "b"}, *two[] = {"a", "b"};
@@ -229,11 +278,19 @@ eighth_version_rows(struct db_conn *c, void *arg)
 	    "VALUES ('7be00000-0000-4000-8000-00000000000a', 'q', 0, "
 	    "'waiting', 0, 1, '{}', 1, 0)",
 	    "INSERT INTO job_exclude (job, agent) SELECT seq, 'a' FROM job",
+	    "INSERT INTO job (id, queue, priority, state, seed, ready, body, "
+	    "created_at, result_file) SELECT id || 1, queue, 0, 'running', 0, "
+	    "1, '{}', 1, 0 FROM job UNION ALL SELECT id || 2, 'r', 0, "
+	    "'waiting', 0, 1, '{}', 1, 0 FROM job UNION ALL SELECT id || 3, "
+	    "'r', 1, 'waiting', 0, 1, '{}', 1, 0 FROM job",
 	};
-	enum err e = db_exec(c, NULL, rows[0], "");
+	enum err e = ERR_OK;
+	size_t i;
 
 	(void)arg;
-	return e == ERR_OK ? db_exec(c, NULL, rows[1], "") : e;
+	for (i = 0; e == ERR_OK && i < sizeof(rows) / sizeof(*rows); i++)
+		e = db_exec(c, NULL, rows[i], "");
+	return e;
 }
 
 Test(best, keeps_what_excludes_from_before_it_was_told_apart)
@@ -255,5 +312,7 @@ Test(best, keeps_what_excludes_from_before_it_was_told_apart)
 	cr_assert_eq(db_open(&f.svc.db, &o), ERR_OK);
 	cr_expect_eq(fixture_take(&f, "q", "a", &job), ERR_NOTFOUND);
 	cr_expect_eq(fixture_take(&f, "q", "b", &job), ERR_OK);
+	cr_expect_eq(wrong_fronts(), 0);
+	cr_expect_eq(fixture_number(&f, "SELECT priority FROM queue_front"), 1);
 	fixture_rmdir(dir);
 }

@@ -212,8 +212,8 @@ static const char *const changes[] = {
     "UPDATE job SET priority = priority + 2 WHERE seq = ",
     "UPDATE job SET queue = 'q0' WHERE seq = ",
     "DELETE FROM job WHERE seq = ",
-    "UPDATE job SET state = 'running' WHERE seq IN "
-    "(SELECT seq FROM queue_front) AND 0 < ",
+    ("UPDATE job SET state = 'running' WHERE seq IN "
+     "(SELECT seq FROM queue_front) AND 0 < "),
 };
 
 Test(best, knows_the_front_of_each_queue_after_each_change)

@@ -34,7 +34,9 @@ import concurrent.futures
 import fcntl
 import hashlib
 import http.client
+import itertools
 import json
+import multiprocessing
 import os
 import random
 import shutil
@@ -42,6 +44,7 @@ import sqlite3
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.parse
 import uuid
@@ -271,31 +274,88 @@ def work(record, url, seed):
 
 # The disk.
 
-class File:
-    """A file: what is on disk for sure, and what is on its way, in order."""
+class Image:
+    """What may be found of a file: its first operations, count of them, and pieces of later
+    ones.  Its bytes are to be had until something more happens to the file."""
+
+    def __init__(self, file, count, pieces=()):
+        self.file = file
+        self.count = count
+        self.pieces = pieces
+        self.digested = None
+
+    def key(self):
+        """The same only for the same bytes."""
+        return self.file.number, self.count, self.pieces
+
+    def way(self):
+        """What is applied to the sure bytes: (offset, bytes), or (size, None) for a cut."""
+        yield from self.file.ops[self.file.sure_count:self.count]
+        for n, start, stop in self.pieces:
+            at, new = self.file.ops[n]
+            yield (at, None) if new is None else (start, new[start - at:stop - at])
+
+    def data(self):
+        if self.count == self.file.sure_count and not self.pieces:
+            return self.file.sure
+        data = bytearray(self.file.sure)
+        for op in self.way():
+            apply(data, op)
+        return data
+
+    def digest(self):
+        if self.digested is None:
+            self.digested = digest(self.data())
+        return self.digested
+
+
+class Node:
+    """A file or directory, told from all others by its number."""
+
+    numbers = itertools.count()
 
     def __init__(self):
+        self.number = next(self.numbers)
+        self.parents = []  # the directories that ever had it
+
+    def touch(self):
+        """Something happened to it."""
+        for parent in self.parents:
+            parent.touch()
+
+
+class File(Node):
+    """A file: what happened to it, in order, and what is on disk for sure."""
+
+    def __init__(self):
+        super().__init__()
+        self.ops = []  # (offset, bytes), or (size, None) for a cut
         self.sure = bytearray()
-        self.way = []  # (offset, bytes), or (size, None) for a cut
+        self.sure_count = 0  # the operations in it; the others are on their way
+
+    def calm(self):
+        return self.sure_count == len(self.ops)
+
+    def change(self, at, new):
+        self.ops.append((at, new))
+        self.touch()
 
     def sync(self):
-        for op in self.way:
+        for op in self.ops[self.sure_count:]:
             apply(self.sure, op)
-        self.way = []
+        self.sure_count = len(self.ops)
+        self.touch()
 
     def image(self, way, chance):
         """What may be found."""
-        if not self.way or way == "nothing":
-            return self.sure
-        data = bytearray(self.sure)
-        ops = self.way
+        sure, now = self.sure_count, len(self.ops)
+        if self.calm() or way == "nothing":
+            return Image(self, sure)
         if way == "prefix":
-            ops = ops[:chance.randrange(len(ops) + 1)]
+            return Image(self, sure + chance.randrange(now - sure + 1))
         if way == "torn":
-            ops = torn(ops, chance)
-        for op in ops:
-            apply(data, op)
-        return data
+            return Image(self, sure, tuple(torn(self.ops, sure, chance)))
+        return Image(self, now)
 
 
 def apply(data, op):
@@ -311,14 +371,15 @@ def apply(data, op):
     data[at:at + len(new)] = new
 
 
-def torn(ops, chance):
+def torn(ops, first, chance):
     """Each block of each write is there, or not, or up to a sector; if it is not, the file may
-    have become longer all the same."""
+    have become longer all the same.  Pieces: number of the operation, start and end."""
     kept = chance.choice((0.2, 0.5, 0.8))
-    for at, new in ops:
+    for n in range(first, len(ops)):
+        at, new = ops[n]
         if new is None:
             if chance.random() < kept:
-                yield at, None
+                yield n, at, at
             continue
         start = at
         end = at + len(new)
@@ -326,22 +387,28 @@ def torn(ops, chance):
             stop = min(end, (start // BLOCK + 1) * BLOCK)
             dice = chance.random()
             if dice < kept:
-                yield start, new[start - at:stop - at]
+                yield n, start, stop
             elif dice < kept + 0.15:
                 cut = min(stop, (start // SECTOR + 1 + chance.randrange(8)) * SECTOR)
-                yield start, new[start - at:cut - at]
+                yield n, start, cut
             elif dice < kept + 0.2:
-                yield stop, b""
+                yield n, stop, stop
             start = stop
 
 
-class Directory:
+class Directory(Node):
     """Names: those that are on disk for sure, and the changes on their way, in order."""
 
     def __init__(self):
+        super().__init__()
         self.sure = {}
         self.now = {}
         self.way = []  # (name, node or None)
+        self.settled = None  # path and tree, where nothing in or below it is on its way
+
+    def touch(self):
+        self.settled = None
+        super().touch()
 
     def change(self, name, node):
         self.way.append((name, node))
@@ -349,10 +416,13 @@ class Directory:
             self.now.pop(name, None)
         else:
             self.now[name] = node
+            node.parents.append(self)
+        self.touch()
 
     def sync(self):
         self.sure = dict(self.now)
         self.way = []
+        self.touch()
 
     def image(self, way, chance):
         if not self.way or way == "nothing":
@@ -367,23 +437,49 @@ class Directory:
                 names[name] = node
         return names
 
+    def tree(self, path, way, chance):
+        """A state: for each directory, the images of its files by name.  As long as nothing is
+        on its way, it is the very same."""
+        if self.settled and self.settled[0] == path:
+            return self.settled[1]
+        files = {}
+        found = {path: files}
+        calm = not self.way
+        for name, node in self.image(way, chance).items():
+            if isinstance(node, Directory):
+                below = path + name + "/"
+                found.update(node.tree(below, way, chance))
+                calm = calm and node.settled is not None
+            elif not (name.endswith("-shm") or name == "seen"):
+                files[name] = node.image(way, chance)
+                calm = calm and node.calm()
+        if calm:
+            self.settled = path, found
+        return found
+
 
 class Disk:
     """The replay.  forget: which syncs are left out."""
 
-    def __init__(self, root, forget=None):
+    def __init__(self, record, forget=None):
         self.root = Directory()
-        self.nodes = {root: self.root}
-        self.names = {id(self.root): ""}
+        self.nodes = {record.root: self.root}
+        self.names = {self.root.number: ""}
         self.forget = forget
+        self.steps = record.steps
         self.place = 0
+
+    def go_to(self, place):
+        while self.place < place:
+            self.step(*self.steps[self.place])
+            self.place += 1
 
     def step(self, kind, a, b, c, payload):
         if kind == LINK:
             if a in self.nodes:
                 node = Directory() if c else File()
                 self.nodes[b] = node
-                self.names[id(node)] = payload.decode()
+                self.names[node.number] = payload.decode()
                 self.nodes[a].change(payload.decode(), node)
         elif kind == UNLINK:
             if a in self.nodes:
@@ -393,31 +489,19 @@ class Disk:
             node = self.nodes[a].now[old]
             self.nodes[b].change(new, node)
             self.nodes[a].change(old, None)
-            self.names[id(node)] = new
+            self.names[node.number] = new
         elif kind in (WRITE, CUT):
             node = self.nodes.get(a)
             if isinstance(node, File):
-                node.way.append((b, payload if kind == WRITE else None))
+                node.change(b, payload if kind == WRITE else None)
         elif kind == SYNC:
             node = self.nodes.get(a)
             if node is not None and not (self.forget and self.forget(
-                    node, self.names[id(node)], self.place, b)):
+                    node, self.names[node.number], self.place, b)):
                 node.sync()
-        self.place += 1
 
     def tree(self, way, chance):
-        """A state: paths of files with their bytes, and of directories with None."""
-        found = {}
-
-        def walk(directory, path):
-            for name, node in directory.image(way, chance).items():
-                if isinstance(node, Directory):
-                    found[path + name] = None
-                    walk(node, path + name + "/")
-                elif not (name.endswith("-shm") or name == "seen"):
-                    found[path + name] = node.image(way, chance)
-        walk(self.root, "")
-        return found
+        return self.root.tree("", way, chance)
 
 
 class Record:
@@ -456,18 +540,18 @@ class Record:
         for op in self.ops:
             self.jobs[op["job"]].append(op)
 
+    def views(self, job, cut):
+        """The views of a job of which one must be seen."""
+        view, after = new_view(), []
+        for op in self.jobs[job]:
+            if op.get("answered", cut + 1) <= cut:
+                view = carry_out(view, op)
+            elif op["begun"] <= cut:
+                after = [carry_out(view, op)]
+        return [view] + after
+
     def allowed(self, cut):
-        """For each job, the views of which one must be seen."""
-        views = {}
-        for job, ops in self.jobs.items():
-            view, after = new_view(), []
-            for op in ops:
-                if op.get("answered", cut + 1) <= cut:
-                    view = carry_out(view, op)
-                elif op["begun"] <= cut:
-                    after = [carry_out(view, op)]
-            views[job] = [view] + after
-        return views
+        return {job: self.views(job, cut) for job in self.jobs}
 
     def syncers(self, directory):
         """The processes that sync a directory."""
@@ -482,148 +566,316 @@ class Record:
         return sorted(found)
 
 
+class Expected:
+    """record.allowed() of one cut after the other, each not before the last.  Of a job to which
+    nothing happened between two, the views are the very same."""
+
+    def __init__(self, record):
+        self.record = record
+        self.views = record.allowed(-1)
+        # Where the views of a job change, last first.
+        self.changes = sorted(((op[what], op["job"]) for op in record.ops
+                               for what in ("begun", "answered") if what in op), reverse=True)
+
+    def at(self, cut):
+        jobs = set()
+        while self.changes and self.changes[-1][0] <= cut:
+            jobs.add(self.changes.pop()[1])
+        for job in jobs:
+            self.views[job] = self.record.views(job, cut)
+        return self.views
+
+
 # What is seen of a state.
 
-class Sight:
-    """What the server would show of jobs, from its store and files."""
+class Store:
+    """What a store holds: why it is unsound, whether it has tables, and what they have of each
+    job."""
 
-    def __init__(self, store, tree):
-        self.tree = tree
-        self.rows = {row[0]: row[1:] for row in store.execute(
-            "SELECT id, state, agent, status, attachments, result_file, ready FROM job")}
+    def __init__(self, connection):
+        self.unsound = None
+        self.tables = False
+        self.rows = {}
         self.logs = collections.defaultdict(list)
-        for job, *log in store.execute(
+        try:
+            self.read(connection)
+        except sqlite3.DatabaseError as e:
+            self.unsound = repr(e)
+
+    def read(self, connection):
+        connection.execute("PRAGMA synchronous = OFF")
+        sound = connection.execute("PRAGMA integrity_check").fetchall()
+        if sound != [("ok",)]:
+            self.unsound = str(sound)
+            return
+        self.tables = bool(connection.execute(
+            "SELECT count(*) FROM sqlite_schema WHERE name = 'job_log'").fetchone()[0])
+        if not self.tables:
+            return
+        self.rows = {row[0]: row[1:] for row in connection.execute(
+            "SELECT id, state, agent, status, attachments, result_file, ready FROM job")}
+        for job, *log in connection.execute(
                 "SELECT job, type, phase, size, (SELECT coalesce(sum(length), 0) FROM "
                 "job_fragment AS f WHERE f.job = l.job AND f.type = l.type AND "
                 "f.phase = l.phase) FROM job_log AS l"):
             self.logs[job].append(log)
 
-    def whole(self, job, name):
-        data = self.tree.get("jobs/%s/%s/%s" % (job[:2], job, name))
-        return None if data is None else digest(data)
-
-    def log(self, job, kind, phase, size, total):
-        data = self.tree.get("jobs/%s/%s/log.%s.%s" % (job[:2], job, kind, phase))
-        if data is None or len(data) < size or total != size:
-            return "a log of %d bytes with %s, of fragments %d" % (
-                size, None if data is None else len(data), total)
-        return bytes(data[:size]).decode(errors="replace")
-
-    def job(self, job):
-        view = new_view()
-        row = self.rows.get(job)
-        if row is not None:
-            state, agent, status, attachments, result_file, ready = row
-            view.update(state=state, agent=agent, awaits=ready == 0)
-            if status is not None:
-                view["status"] = json.loads(status)["test"]
-            if attachments == "complete":
-                view["attachments"] = self.whole(job, "attachments.tar.gz") or "missing"
-        if row is None or result_file == 1:
-            view["result"] = self.whole(job, "result.json")
-            if row is not None and view["result"] is None:
-                view["result"] = "missing"
-        view["artifact"] = self.whole(job, "artifact.tar.gz")
-        for log in self.logs[job]:
-            view["logs"][log[0]] = self.log(job, *log)
-        return view
+    def of(self, job):
+        return self.rows.get(job), self.logs.get(job)
 
 
-def open_store(directory, tree):
-    """The tables of a state.  A store that is not there yet has none."""
-    for name in ("state.db", "state.db-journal", "state.db-wal", "state.db-shm"):
-        path = os.path.join(directory, name)
-        if os.path.exists(path):
-            os.unlink(path)
-        if name in tree:
-            with open(path, "wb") as f:
-                f.write(tree[name])
-    return sqlite3.connect(os.path.join(directory, "state.db"))
+def see_log(files, kind, phase, size, total):
+    file = files.get("log.%s.%s" % (kind, phase))
+    data = None if file is None else file.data()
+    if data is None or len(data) < size or total != size:
+        return "a log of %d bytes with %s, of fragments %d" % (
+            size, None if data is None else len(data), total)
+    return bytes(data[:size]).decode(errors="replace")
 
 
-def judge(store, tree, allowed):
-    """What is wrong with a state, as texts."""
-    try:
-        store.execute("PRAGMA synchronous = OFF")
-        sound = store.execute("PRAGMA integrity_check").fetchall()
-        if sound != [("ok",)]:
-            return ["%s: %s" % (UNSOUND, sound)]
-        tables = store.execute(
-            "SELECT count(*) FROM sqlite_schema WHERE name = 'job_log'").fetchone()[0]
-        if not tables:
+def see(row, logs, files):
+    """What the server would show of a job, from what its store and its directory hold."""
+    def whole(name):
+        return files[name].digest() if name in files else None
+
+    view = new_view()
+    if row is not None:
+        state, agent, status, attachments, result_file, ready = row
+        view.update(state=state, agent=agent, awaits=ready == 0)
+        if status is not None:
+            view["status"] = json.loads(status)["test"]
+        if attachments == "complete":
+            view["attachments"] = whole("attachments.tar.gz") or "missing"
+    if row is None or result_file == 1:
+        view["result"] = whole("result.json")
+        if row is not None and view["result"] is None:
+            view["result"] = "missing"
+    view["artifact"] = whole("artifact.tar.gz")
+    for log in logs or []:
+        view["logs"][log[0]] = see_log(files, *log)
+    return view
+
+
+class Judge:
+    """Tells what is wrong with states.  What depends on nothing that is not the same as in the
+    state before is not found out anew."""
+
+    NO_FILES = {}
+
+    def __init__(self, jobs):
+        self.paths = {job: "jobs/%s/%s/" % (job[:2], job) for job in jobs}
+        self.last = {}
+
+    def job(self, job, views, store, files):
+        """What is wrong with a job, as a text, or None."""
+        seen = see(*store.of(job), files)
+        return None if seen in views else "%s: %s instead of %s" % (job, seen, views)
+
+    def job_again(self, job, views, store, files):
+        last = self.last.get(job)
+        if not (last and last[0] is views and last[2] is files and (
+                last[1] is store or last[1].of(job) == store.of(job))):
+            wrong = self.job(job, views, store, files)
+        else:
+            wrong = last[3]
+        self.last[job] = views, store, files, wrong
+        return wrong
+
+    def state(self, store, tree, allowed):
+        """What is wrong with a state, as texts."""
+        if store.unsound:
+            return ["%s: %s" % (UNSOUND, store.unsound)]
+        if not store.tables:
             if any(views[0] != new_view() for views in allowed.values()):
                 return ["there are no tables"]
             return []
-        why = []
-        sight = Sight(store, tree)
-        for job, views in allowed.items():
-            seen = sight.job(job)
-            if seen not in views:
-                why.append("%s: %s instead of %s" % (job, seen, views))
-        return why
-    except sqlite3.DatabaseError as e:
-        return ["%s: %r" % (UNSOUND, e)]
+        found = (self.job_again(job, views, store,
+                                tree.get(self.paths[job], self.NO_FILES))
+                 for job, views in allowed.items())
+        return [wrong for wrong in found if wrong]
 
 
-class Cutter:
-    """Makes states and looks at them."""
+# Stores of states.
+
+class Copy:
+    """A file that becomes one image after the other: what differs is written."""
+
+    def __init__(self, path):
+        self.out = open(path, "w+b")
+        self.file = None
+        self.count = 0  # its operations that are in the copy
+        self.spoilt = []  # where it may be other than they make it: from, to
+
+    def put(self, at, data):
+        self.out.seek(at)
+        self.out.write(data)
+
+    def apply(self, at, new):
+        if new is None:
+            self.spoilt.append((at, None))
+            self.out.truncate(at)
+            return
+        self.spoilt.append((at, at + len(new)))
+        if new:
+            self.put(at, new)
+        elif self.out.seek(0, os.SEEK_END) < at:
+            self.out.truncate(at)
+
+    def become(self, image):
+        file = image.file
+        if file is not self.file:
+            self.file, self.count, self.spoilt = file, 0, [(0, None)]
+        for at, new in file.ops[self.count:file.sure_count]:
+            self.spoilt.append((at, None if new is None else at + len(new)))
+        for start, end in self.spoilt:
+            self.put(start, file.sure[start:end])
+        self.out.truncate(len(file.sure))
+        self.count, self.spoilt = file.sure_count, []
+        for op in image.way():
+            self.apply(*op)
+        self.out.flush()
+
+
+class Stores:
+    """The stores of states, looked at one after the other in a directory."""
+
+    NAMES = ("state.db", "state.db-journal", "state.db-wal")
+    KEPT = 200
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.copies = {}
+        self.known = {}  # by keys of images, oldest first
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def drop(self, name):
+        if name in self.copies:
+            self.copies.pop(name).out.close()
+        if os.path.exists(self.path(name)):
+            os.unlink(self.path(name))
+
+    def connect(self, files):
+        """A store of which SQLite knows nothing.  It must not write into the copies where it
+        need not: nothing but that is meant by the mode, the log is recovered all the same.
+        A store that is not there yet is made; one with a journal is rolled back."""
+        self.drop("state.db-shm")
+        for name in self.NAMES:
+            if name not in files:
+                self.drop(name)
+                continue
+            if name not in self.copies:
+                self.copies[name] = Copy(self.path(name))
+            self.copies[name].become(files[name])
+        writes = ("state.db-journal" in files or "state.db" not in files
+                  or os.path.getsize(self.path("state.db")) == 0)
+        return writes, sqlite3.connect("file:%s?mode=%s" % (
+            urllib.parse.quote(self.path("state.db")), "rwc" if writes else "ro"), uri=True)
+
+    def look(self, files):
+        writes, connection = self.connect(files)
+        store = Store(connection)
+        connection.close()
+        if writes:
+            for name in self.NAMES:
+                self.drop(name)
+        return store
+
+    def of(self, files):
+        """The store of a state.  Of the same bytes it is the very same."""
+        key = tuple(files[name].key() if name in files else None for name in self.NAMES)
+        if key not in self.known:
+            if len(self.known) == self.KEPT:
+                del self.known[next(iter(self.known))]
+            self.known[key] = self.look(files)
+        return self.known[key]
+
+
+# States, made and looked at.
+
+def look(record, scratch, cuts, forget, enough):
+    """What is wrong in states at cuts, (place, way, seed), in order of place."""
+    disk, expected = Disk(record, forget), Expected(record)
+    judge, stores = Judge(record.jobs), Stores(scratch)
+    why = []
+    for place, way, seed in cuts:
+        disk.go_to(place)
+        tree = disk.tree(way, random.Random(seed))
+        found = judge.state(stores.of(tree[""]), tree, expected.at(place))
+        why += ["cut %d of %d, %s, seed %s: %s" % (
+            place, len(record.steps), way, seed, w) for w in found]
+        if enough and len(why) >= enough:
+            break
+    return why
+
+
+def plan(record, states, seed):
+    """Which states: all cuts in all ways, or the cuts that matter most and some more."""
+    places = range(len(record.steps) + 1)
+    bounds = record.bounds()
+    if states == "all":
+        # What is not on its way makes a difference only where that changes.
+        bare = set(bounds) | {n + 1 for n in bounds}
+        return [(p, way, "%s/%d" % (seed, p)) for p in places for way in WAYS
+                if way != "nothing" or p in bare]
+    chance = random.Random(seed)
+    cuts = [(p, WAYS[n % len(WAYS)], "%s/%d" % (seed, n))
+            for n, p in enumerate(bounds)]
+    for n in range(max(int(states) - len(cuts), int(states) // 4)):
+        cuts.append((chance.choice(places), chance.choice(WAYS[2:]),
+                     "%s/more %d" % (seed, n)))
+    return sorted(cuts)
+
+
+class Looks:
+    """Looks on all processors."""
+
+    PARTS = 8  # of a look for each processor: a part that takes long ends not much later
 
     def __init__(self, record, scratch):
         self.record = record
         self.scratch = scratch
-        self.n = 0
+        self.looks = []
 
-    def look(self, cuts, forget=None, enough=None):
-        """What is wrong in states at cuts, (place, way, seed), in order of place."""
-        disk = Disk(self.record.root, forget)
-        why, done = [], 0
-        for place, way, seed in cuts:
-            while done < place:
-                disk.step(*self.record.steps[done])
-                done += 1
-            tree = disk.tree(way, random.Random(seed))
-            store = open_store(self.scratch, tree)
-            found = judge(store, tree, self.record.allowed(place))
-            store.close()
-            self.n += 1
-            why += ["cut %d of %d, %s, seed %s: %s" % (
-                place, len(self.record.steps), way, seed, w) for w in found]
-            if enough and len(why) >= enough:
-                break
-        return why
+    def add(self, cuts, forget=None):
+        """All cuts.  Returns where in what was found to find what is wrong."""
+        size = -(-len(cuts) // (self.PARTS * processors()))
+        begun = len(self.looks)
+        self.looks += [(cuts[at:at + size], forget, None) for at in range(0, len(cuts), size)]
+        return slice(begun, len(self.looks))
 
-    def plan(self, states, seed):
-        """Which states: all cuts in all ways, or the cuts that matter most and some more."""
-        places = range(len(self.record.steps) + 1)
-        bounds = self.record.bounds()
-        if states == "all":
-            # What is not on its way makes a difference only where that changes.
-            bare = set(bounds) | {n + 1 for n in bounds}
-            return [(p, way, "%s/%d" % (seed, p)) for p in places for way in WAYS
-                    if way != "nothing" or p in bare]
-        chance = random.Random(seed)
-        cuts = [(p, WAYS[n % len(WAYS)], "%s/%d" % (seed, n))
-                for n, p in enumerate(bounds)]
-        for n in range(max(int(states) - len(cuts), int(states) // 4)):
-            cuts.append((chance.choice(places), chance.choice(WAYS[2:]),
-                         "%s/more %d" % (seed, n)))
-        return sorted(cuts)
+    def add_first(self, cuts, forget):
+        """The cuts up to the first where something is wrong."""
+        self.looks.append((cuts, forget, 1))
+        return slice(len(self.looks) - 1, len(self.looks))
+
+    def look(self, n):
+        with tempfile.TemporaryDirectory(dir=self.scratch) as directory:
+            return look(self.record, directory, *self.looks[n])
+
+    def found(self):
+        """What is wrong, for each look."""
+        # A forked process has the record, and functions that cannot be sent.
+        with concurrent.futures.ProcessPoolExecutor(
+                processors(), multiprocessing.get_context("fork"), inherit, (self,)) as pool:
+            return list(pool.map(look_inherited, range(len(self.looks))))
 
 
-def look_at_all(cutter, cuts):
-    """The same on all processors."""
-    n = os.cpu_count() or 1
-    size = (len(cuts) + n - 1) // n
-    parts = []
-    with concurrent.futures.ProcessPoolExecutor(n) as pool:
-        for i in range(n):
-            part = Cutter(cutter.record, "%s%d" % (cutter.scratch, i))
-            os.makedirs(part.scratch, exist_ok=True)
-            parts.append(pool.submit(part.look, cuts[i * size:(i + 1) * size]))
-    cutter.n += len(cuts)
-    for i in range(n):
-        shutil.rmtree("%s%d" % (cutter.scratch, i))
-    return [why for part in parts for why in part.result()]
+def processors():
+    return len(os.sched_getaffinity(0))
+
+
+inherited = None
+
+
+def inherit(looks):
+    global inherited
+    inherited = looks
+
+
+def look_inherited(n):
+    return inherited.look(n)
 
 
 # Syncs by what they are for: without any one kind something must be lost.
@@ -642,28 +894,33 @@ KINDS = (
 
 
 def check(record, states, seed, scratch):
-    cutter = Cutter(record, scratch)
-    cuts = cutter.plan(states, seed)
-    wraps = wal_wraps(record)
+    looks = Looks(record, scratch)
+    cuts = plan(record, states, seed)
+    whole = looks.add(cuts)
+    some = plan(record, "500", seed) if states == "all" else cuts
+    mark, keepers = record.mark, record.syncers("jobs")
+    next_jobs = looks.add(some, lambda _, name, place, __: name == "jobs" and place < mark)
+    next_store = looks.add(some, lambda _, name, place, pid: name == "" and (
+        place < mark or pid in keepers))
+    kinds = [(name, looks.add_first(some, forget)) for name, forget in KINDS]
+    all_found = looks.found()
+
+    def found(part):
+        return [why for look in all_found[part] for why in look]
+
     say("the log of the store begins anew amid the work",
-        None if wraps else ["it does not: the work is too small"])
+        None if wal_wraps(record) else ["it does not: the work is too small"])
     say("whatever a power cut leaves: what was answered is there, whole, and nothing in part",
-        look_at_all(cutter, cuts))
+        found(whole))
     print("    %d states, %d steps, %d requests" % (
-        cutter.n, len(record.steps), len(record.ops)))
-    if states == "all":
-        cuts = cutter.plan("500", seed)
-    mark = record.mark
+        len(cuts), len(record.steps), len(record.ops)))
     say("directories that a process made, and did not live to sync, are synced by the next",
-        cutter.look(cuts, lambda _, name, place, __: name == "jobs" and place < mark))
-    keepers = record.syncers("jobs")
+        found(next_jobs))
     say("a store that a process made, and did not live to sync, is synced by the next",
-        cutter.look(cuts, lambda _, name, place, pid: name == "" and (
-            place < mark or pid in keepers)))
-    for name, forget in KINDS:
-        found = cutter.look(cuts, forget, 1)
+        found(next_store))
+    for name, part in kinds:
         say("without the syncs of %s loss is found" % name,
-            None if found else ["none is"])
+            None if found(part) else ["none is"])
 
 
 def wal_wraps(record):
@@ -680,26 +937,36 @@ def wal_wraps(record):
 
 # Real servers on states.
 
+class Content:
+    """A file that is there, as an Image."""
+
+    def __init__(self, path):
+        with open(path, "rb") as f:
+            self.bytes = f.read()
+
+    def data(self):
+        return self.bytes
+
+    def digest(self):
+        return digest(self.bytes)
+
+
 def write_tree(tree, data):
     os.makedirs(data)
     os.chmod(data, 0o750)
-    for path, content_of in tree.items():
-        full = os.path.join(data, path)
-        if content_of is None:
-            os.makedirs(full, mode=0o750, exist_ok=True)
-            continue
-        with open(full, "wb") as f:
-            f.write(content_of)
+    for path, files in tree.items():
+        os.makedirs(os.path.join(data, path), mode=0o750, exist_ok=True)
+        for name, image in files.items():
+            with open(os.path.join(data, path, name), "wb") as f:
+                f.write(image.data())
 
 
 def read_tree(data):
     tree = {}
-    for root, _, files in os.walk(data):
-        for name in files:
-            path = os.path.join(root, name)
-            if os.path.isfile(path):
-                with open(path, "rb") as f:
-                    tree[os.path.relpath(path, data)] = f.read()
+    for root, _, names in os.walk(data):
+        paths = [os.path.join(root, name) for name in names]
+        tree[os.path.relpath(root, data) + "/"] = {
+            os.path.basename(path): Content(path) for path in paths if os.path.isfile(path)}
     return tree
 
 
@@ -773,7 +1040,7 @@ def serve(top, directory, tree, allowed):
         subprocess.run([top + "/spawn/down", "--dir", directory],
                        stdout=subprocess.DEVNULL, check=False)
     store = sqlite3.connect(directory + "/data/state.db")
-    why += judge(store, read_tree(directory + "/data"), allowed)
+    why += Judge(allowed).state(Store(store), read_tree(directory + "/data"), allowed)
     store.close()
     left = [os.path.join(r, n) for r, _, names in os.walk(directory + "/data/tmp")
             for n in names]
@@ -786,11 +1053,9 @@ def served(record, states, seed, directory):
     bounds = record.bounds()
     # The last third has most to lose.
     places = sorted(chance.choice(bounds[len(bounds) // 3:]) for _ in range(int(states)))
-    disk, done, why = Disk(record.root), 0, []
+    disk, why = Disk(record), []
     for n, place in enumerate(places):
-        while done < place:
-            disk.step(*record.steps[done])
-            done += 1
+        disk.go_to(place)
         way = WAYS[n % len(WAYS)]
         found = serve(os.path.normpath(top), directory,
                       disk.tree(way, random.Random("%s/%d" % (seed, n))),

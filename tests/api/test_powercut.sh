@@ -1,6 +1,9 @@
 #!/bin/sh
 # What a power cut could leave on the disk, at any moment of some work, holds all that was
-# answered (powercut.py).  500 states of one run; LONG=yes: all of 50 runs.
+# answered (powercut.py).  500 states of one run; LONG=yes: all of the runs with the seeds
+# POWERCUT_FIRST (1) to POWERCUT_RUNS (50), so that the runs can be shared out:
+#   LONG=yes POWERCUT_FIRST=26 POWERCUT_RUNS=50 tests/api/test_powercut.sh
+# A line "seed N: N states in N s" is written for each run.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -19,6 +22,7 @@ replaced() {
 
 # run_once SEED STATES SERVED: a run, and what may be left of it.
 run_once() {
+	begun=$(date +%s)
 	record=$scratch/record
 	: >"$record"
 	chmod 666 "$record"
@@ -51,14 +55,18 @@ run_once() {
 	fi
 	told "$scratch/told" "run $1: "
 	equal "run $1: the whole of it runs" 0 "$ended"
+	looked=$(sed -n 's/^ *\([0-9]* states\), .*/\1/p' "$scratch/told")
+	say "seed $1: ${looked:-0 states} in $(($(date +%s) - begun)) s"
 	rm -rf "$scratch/cut$1"
 }
 
 if [ -n "${LONG-}" ]; then
-	seed=0
-	while [ "$seed" -lt "${POWERCUT_RUNS:-50}" ]; do
-		seed=$((seed + 1))
+	seed=${POWERCUT_FIRST:-1}
+	last=${POWERCUT_RUNS:-50}
+	[ "$seed" -le "$last" ] || not_ok "there are seeds from $seed to $last"
+	while [ "$seed" -le "$last" ]; do
 		run_once "$seed" all 4
+		seed=$((seed + 1))
 	done
 else
 	run_once 1 500 4

@@ -38,8 +38,6 @@ enum {
 	SQL_OFF
 };
 
-#define OFF_STATES "('offline', 'maintenance', 'restart')"
-
 static const char *const sql[] = {
     [SQL_KNOWN] = "SELECT 1 FROM agent WHERE name = $1",
     [SQL_COUNT] = "SELECT count(*) FROM agent",
@@ -84,7 +82,7 @@ static const char *const sql[] = {
     [SQL_SEEN] = "UPDATE agent SET updated_at = $2 "
 		 "WHERE name = $1 AND updated_at < $2",
     [SQL_OFF] = "SELECT 1 FROM agent "
-		"WHERE name = $1 AND state IN " OFF_STATES,
+		"WHERE name = $1 AND state IN " AGENT_OFF_STATES,
 };
 
 static const char *const text_names[AGENT_TEXT__MAX] = {

@@ -48,8 +48,10 @@ enum err agent_report_read(struct js_doc *doc, struct faults *f,
 enum err agent_put(struct svc *s, const char *name,
     const struct agent_report *r) __attribute__((warn_unused_result));
 
-/* Whether the agent is set to take no jobs: offline, maintenance or restart.  One that
- * nobody knows is not. */
+/* In SQL: the states in which an agent is set to take no jobs. */
+#define AGENT_OFF_STATES "('offline', 'maintenance', 'restart')"
+
+/* Whether the agent is in one of these.  One that nobody knows is not. */
 enum err agent_is_off(struct svc *s, const char *name, bool *off)
     __attribute__((warn_unused_result));
 

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "agent.h"
 #include "best.h"
 #include "clock.h"
 #include "column.h"
@@ -32,7 +33,8 @@ static const char *const sql[] = {
 		"FROM job WHERE id = $1",
     [SQL_AGENTS] = "SELECT a.name, a.state, a.updated_at, a.comment, "
 		   "EXISTS (SELECT 1 FROM job_exclude x WHERE x.job = $2 "
-		   "AND x.agent = a.name) "
+		   "AND x.agent = a.name), "
+		   "coalesce(a.state IN " AGENT_OFF_STATES ", 0) "
 		   "FROM agent_queue q JOIN agent a ON a.name = q.agent "
 		   "WHERE q.queue = $1 ORDER BY a.name LIMIT $3",
     /* Of those that anybody may have each priority is a range of an index, so that no job
@@ -116,15 +118,6 @@ put_member(struct buf *b, const char *name, const char *text)
 		buf_str(b, "null");
 }
 
-/* States in which an agent takes nothing. */
-static bool
-is_away(const char *state)
-{
-	return state != NULL && (strcmp(state, "offline") == 0 ||
-				    strcmp(state, "maintenance") == 0 ||
-				    strcmp(state, "restart") == 0);
-}
-
 /* What an agent has in hand. */
 struct hand {
 	bool busy;
@@ -169,7 +162,7 @@ put_agent(struct explaining *x, struct db_stmt *s, const struct hand *h)
 	const char *name = db_text(s, 0, NULL), *state = db_text(s, 1, NULL);
 	int64_t at = db_int(s, 2);
 	int64_t seen = seen_last(x->s->seen, SEEN_AGENT, name, x->now);
-	bool excluded = db_int(s, 4) != 0, silent;
+	bool excluded = db_int(s, 4) != 0, away = db_int(s, 5) != 0, silent;
 	char text[CLOCK_TEXT_LEN];
 
 	if (seen > at)
@@ -192,8 +185,8 @@ put_agent(struct explaining *x, struct db_stmt *s, const struct hand *h)
 	x->n++;
 	x->n_excluded += excluded;
 	x->n_silent += silent && !excluded;
-	x->n_away += is_away(state) && !silent && !excluded;
-	x->n_busy += h->busy && !excluded && !silent && !is_away(state);
+	x->n_away += away && !silent && !excluded;
+	x->n_busy += h->busy && !excluded && !silent && !away;
 }
 
 static enum err

@@ -81,6 +81,24 @@ Test(explain, calls_all_busy_only_when_all_are_that_may_take_it)
 	cr_expect(explains(id, "\"all_busy\""));
 }
 
+/* A word of its own, with a NUL in it, is none of the states in which it is off. */
+Test(explain, calls_away_whom_the_hand_out_passes_over)
+{
+	struct id id = given("{\"job_queue\":\"q\"}");
+	bool off;
+
+	given_agent("a", "[\"q\"]");
+	fixture_sql(&f, "UPDATE agent SET state = 'restart'");
+	cr_assert_eq(agent_is_off(&f.svc, "a", &off), ERR_OK);
+	cr_expect(off);
+	cr_expect(explains(id, "\"all_away\""));
+	fixture_sql(&f, "UPDATE agent SET state = 'offline' || char(0)");
+	cr_assert_eq(agent_is_off(&f.svc, "a", &off), ERR_OK);
+	cr_expect_not(off);
+	cr_expect_not(explains(id, "\"all_away\""));
+	cr_expect(explains(id, "\"soon\""));
+}
+
 /* The agents are heard of no more, and not in the map of times either. */
 static void
 heard_90_s_ago(void)

@@ -7,11 +7,20 @@
 #include "cause.h"
 #include "clock.h"
 #include "column.h"
+#include "id.h"
 #include "js_escape.h"
 
 #define SWEEP_MAX 500
 
-enum { SQL_ADD, SQL_READ, SQL_READ_ONE, SQL_LAST, SQL_OLD, SQL_SWEEP };
+enum {
+	SQL_ADD,
+	SQL_READ,
+	SQL_READ_ONE,
+	SQL_READ_JOB,
+	SQL_LAST,
+	SQL_OLD,
+	SQL_SWEEP
+};
 
 #define COLUMNS                                                                \
 	"SELECT n, at, kind, subject, data, agent, client, request_id "        \
@@ -31,6 +40,13 @@ static const char *const sql[] = {
     [SQL_READ] = COLUMNS "WHERE n > $1 " SHOWN "ORDER BY n LIMIT $2",
     [SQL_READ_ONE] =
 	COLUMNS "WHERE subject = $4 AND n > $1 " SHOWN "ORDER BY n LIMIT $2",
+    /* Of each half no more is sorted than is told. */
+    [SQL_READ_JOB] =
+	("SELECT * FROM (" COLUMNS "WHERE subject = $4 AND n > $1 " SHOWN
+	 "ORDER BY n LIMIT $2) AS one "
+	 "UNION ALL SELECT * FROM (" COLUMNS "WHERE subject = $5 AND n > $1 "
+	 "AND kind LIKE 'job.%' ORDER BY n LIMIT $2) AS other "
+	 "ORDER BY n LIMIT $2"),
     [SQL_LAST] = "SELECT coalesce(max(n), 0) FROM journal",
     [SQL_OLD] = OLD " LIMIT 1",
     [SQL_SWEEP] = "DELETE FROM journal WHERE n IN (" OLD ")",
@@ -136,6 +152,24 @@ not_beyond(struct db_conn *c, int64_t *last)
 	return ERR_OK;
 }
 
+/* A name is a name also where it could be an id; beside it that of a job is meant. */
+static enum err
+query(struct db_conn *c, struct db_stmt **st, const struct journal_query *q)
+{
+	int64_t after = q->after, limit = q->limit, who = q->who;
+	const char *subject = q->subject;
+	struct id job;
+
+	if (subject == NULL)
+		return db_query(c, st, sql[SQL_READ], "iii", after, limit, who);
+	if (!id_parse(subject, strlen(subject), &job) ||
+	    strcmp(job.text, subject) == 0)
+		return db_query(c, st, sql[SQL_READ_ONE], "iiit", after, limit,
+		    who, subject);
+	return db_query(c, st, sql[SQL_READ_JOB], "iiitt", after, limit, who,
+	    subject, job.text);
+}
+
 enum err
 journal_read(struct svc *s, struct arena *a, const struct journal_query *q,
     const char **json, size_t *len)
@@ -148,12 +182,7 @@ journal_read(struct svc *s, struct arena *a, const struct journal_query *q,
 
 	buf_init(&b, a, 4096);
 	buf_str(&b, "{\"events\":[");
-	e = q->subject != NULL
-		? db_query(c, &st, sql[SQL_READ_ONE], "iiit", q->after,
-		      q->limit, (int64_t)q->who, q->subject)
-		: db_query(c, &st, sql[SQL_READ], "iii", q->after, q->limit,
-		      (int64_t)q->who);
-	for (; e == ERR_OK; e = db_next(st)) {
+	for (e = query(c, &st, q); e == ERR_OK; e = db_next(st)) {
 		if (last != q->after)
 			buf_char(&b, ',');
 		last = db_int(st, 0);

@@ -29,7 +29,8 @@ enum err journal_add(struct db_conn *c, const char *kind, const char *subject,
 
 struct journal_query {
 	int64_t after; /* what has a greater number */
-	const char *subject; /* NULL: of all */
+	const char *
+	    subject; /* NULL: of all; a job's id in any spelling of id_parse() */
 	int64_t limit;
 	bool
 	    who; /* with clients and request ids, and what happened to clients */

@@ -81,6 +81,68 @@ Test(journal, tells_what_happened_in_order)
 	cr_expect_null(strstr(told((struct journal_query){0}), "request_id"));
 }
 
+#define ID "7be00000-0000-4000-8000-00000000000a"
+#define DENSE                                                                  \
+	"7BE000000000400080000000"                                             \
+	"0000000A"
+
+static enum err
+add_job(struct db_conn *c, void *arg)
+{
+	return journal_add(c, "job.x", arg, NULL, 0);
+}
+
+static void
+given_of_job(const char *id)
+{
+	cr_assert_eq(
+	    db_write(f.svc.db, add_job, (void *)(uintptr_t)id), ERR_OK);
+}
+
+static unsigned
+events_of(const char *subject, int64_t after, int64_t limit)
+{
+	const char *at = told((struct journal_query){
+	    .subject = subject, .after = after, .limit = limit});
+	unsigned n = 0;
+
+	while ((at = strstr(at, "\"kind\"")) != NULL) {
+		at++;
+		n++;
+	}
+	return n;
+}
+
+Test(journal, knows_a_job_by_each_spelling_of_its_id)
+{
+	given_of_job(ID);
+	given("other");
+	given_of_job(ID);
+	cr_expect_eq(events_of(ID, 0, 0), 2);
+	cr_expect_eq(
+	    events_of("7BE00000-0000-4000-8000-00000000000A", 0, 0), 2);
+	cr_expect_eq(events_of("urn:uuid:{" DENSE "}", 0, 0), 2);
+	cr_expect_eq(events_of(DENSE, 1, 0), 1);
+	cr_expect_eq(events_of(DENSE, 0, 1), 1);
+	cr_expect_eq(events_of(DENSE "b", 0, 0), 0);
+}
+
+Test(journal, takes_no_name_for_another_that_is_the_same_id)
+{
+	given(ID);
+	given(DENSE);
+	cr_expect_eq(events_of(ID, 0, 0), 1);
+	cr_expect_eq(events_of(DENSE, 0, 0), 1);
+	/* Both in the order of their numbers, where a job has the id too. */
+	given_of_job(ID);
+	given(DENSE);
+	cr_expect_eq(events_of(DENSE, 0, 0), 3);
+	cr_expect_not_null(
+	    strstr(told((struct journal_query){.subject = DENSE, .after = 2}),
+		"{\"events\":[{\"at\":\"2027-01-15T08:00:00Z\","
+		"\"kind\":\"job.x\",\"n\":3,"));
+}
+
 Test(journal, goes_on_from_where_a_reader_was)
 {
 	int i;

@@ -3,6 +3,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "best.h"
 #include "job.h"
 #include "job_fields.h"
 #include "js_escape.h"
@@ -45,6 +46,22 @@ refuse_caller(
 	}
 }
 
+static int
+refuse_list(struct req *r)
+{
+	const char *text = arena_printf(r->arena,
+	    "Too many lists: %d different ones wait in the queue. Use one of "
+	    "these, or wait until the jobs of one are taken.",
+	    BEST_LISTS_MAX);
+	struct faults f;
+
+	if (text == NULL)
+		return reply_err(r, ERR_NOMEM);
+	faults_init(&f, r->arena);
+	faults_add(&f, text, "exclude_agents", NULL);
+	return reply_faults(r, &f);
+}
+
 /* The reply for each verdict that is not good. */
 static int
 refuse(struct req *r, const struct job_new *job, enum job_verdict v,
@@ -80,12 +97,7 @@ refuse(struct req *r, const struct job_new *job, enum job_verdict v,
 		    "job_queue", NULL);
 		return reply_faults(r, &f);
 	case JOB_TOO_MANY_LISTS:
-		faults_init(&f, r->arena);
-		faults_add(&f,
-		    "Too many lists: those of the queue's waiting jobs differ "
-		    "too much.",
-		    "exclude_agents", NULL);
-		return reply_faults(r, &f);
+		return refuse_list(r);
 	default:
 		return refuse_caller(r, job, v, more->failure);
 	}

@@ -206,6 +206,32 @@ Test(test_job, refuses_to_exclude_every_agent)
 	expect_status(post("/v1/job", body), 200);
 }
 
+Test(test_job, tells_how_many_lists_of_excluded_agents_are_too_many)
+{
+	const char *queue = unique("q");
+	unsigned i;
+
+	given_agent(unique("a"), queue);
+	for (i = 0; i < 500; i++)
+		expect_status(
+		    post("/v1/job", fmt("{\"job_queue\":\"%s\","
+					"\"exclude_agents\":[\"x%u\"]}",
+					queue, i)),
+		    200);
+	expect_faults(
+	    post("/v1/job",
+		fmt("{\"job_queue\":\"%s\",\"exclude_agents\":[\"y\"]}",
+		    queue)),
+	    "{\"exclude_agents\":[\"Too many lists: 500 different ones wait in "
+	    "the queue. Use one of these, or wait until the jobs of one are "
+	    "taken.\"]}");
+	expect_status(
+	    post("/v1/job",
+		fmt("{\"job_queue\":\"%s\",\"exclude_agents\":[\"x7\"]}",
+		    queue)),
+	    200);
+}
+
 /* Upper case, without dashes. */
 static const char *
 bare(const char *id)

@@ -15,12 +15,25 @@ enum {
 	SQL_BEHIND,
 	SQL_EXCLUDED,
 	SQL_ANY_LIKE,
-	SQL_WORD
+	SQL_WORD,
+	SQL_COUNT,
+	SQL_NEXT_LIST,
+	SQL_COUNT_LIST
 };
 
 #define FOR_ANYBODY "FROM job WHERE " BEST_PLAIN " AND queue = $1 "
-#define FOR_SOME "FROM job WHERE " BEST_SPECIAL " AND queue = $1 AND ready = 1 "
+#define SPECIAL "FROM job WHERE " BEST_SPECIAL " AND queue = $1 "
+#define FOR_SOME SPECIAL "AND ready = 1 "
 #define ROW "SELECT seq, priority, secrets, excludes "
+#define LIKE_IT SPECIAL "AND ready = $5 AND secrets = $6 AND excludes = $7 "
+#define IN_ORDER "ORDER BY priority DESC, seq LIMIT $4) "
+
+/* The priorities above and the one of the job are a range each. */
+#define COUNT(from)                                                            \
+	("SELECT count(*) FROM (SELECT * FROM (SELECT seq " from               \
+	 "AND priority > $2 " IN_ORDER "AS one "                               \
+	 "UNION ALL SELECT * FROM (SELECT seq " from                           \
+	 "AND priority = $2 AND seq < $3 " IN_ORDER "AS other LIMIT $4) AS n")
 
 /* Only the order makes sure of the indexes, in which no ended job stands. */
 static const char *const sql[] = {
@@ -50,6 +63,18 @@ static const char *const sql[] = {
     [SQL_WORD] = ("SELECT excludes FROM job WHERE " BEST_SPECIAL
 		  " AND queue = $1 AND ready = $2 AND secrets = $3 "
 		  "AND excludes > $4 ORDER BY excludes LIMIT 1"),
+    [SQL_COUNT] = COUNT(FOR_ANYBODY),
+    [SQL_NEXT_LIST] =
+	("SELECT * FROM (" ROW ", ready " SPECIAL
+	 "AND ready = $2 AND secrets = $3 AND excludes > $4 "
+	 "ORDER BY excludes, priority DESC, seq LIMIT 1) AS one "
+	 "UNION ALL SELECT * FROM (" ROW ", ready " SPECIAL
+	 "AND ready = $2 AND secrets > $3 "
+	 "ORDER BY secrets, excludes, priority DESC, seq LIMIT 1) AS other "
+	 "UNION ALL SELECT * FROM (" ROW ", ready " SPECIAL "AND ready > $2 "
+	 "ORDER BY ready, secrets, excludes, priority DESC, seq LIMIT 1) "
+	 "AS third"),
+    [SQL_COUNT_LIST] = COUNT(LIKE_IT),
 };
 
 /* What db_query() has returned with st, of a statement that asks whether. */
@@ -219,6 +244,86 @@ best_find(struct db_conn *c, const char *queue, bool secrets,
 	if (e != ERR_OK && e != ERR_NOTFOUND)
 		return e;
 	return found ? ERR_OK : ERR_NOTFOUND;
+}
+
+/* Of all lists of a queue, also of jobs that are not ready. */
+struct list {
+	struct head first;
+	int64_t ready, secrets;
+};
+
+/* The next one; ERR_NOTFOUND: there is none. */
+static enum err
+next_list(struct db_conn *c, const char *queue, struct list *l)
+{
+	struct db_stmt *st;
+	enum err e;
+
+	e = db_query(c, &st, sql[SQL_NEXT_LIST], "tiit", queue, l->ready,
+	    l->secrets, l->first.word);
+	if (e != ERR_OK)
+		return e;
+	read_head(st, &l->first);
+	l->secrets = l->first.job.secrets;
+	l->ready = db_int(st, 4);
+	db_end(st);
+	return ERR_OK;
+}
+
+/* What db_query() has returned with st, of a statement that counts. */
+static enum err
+counted(enum err e, struct db_stmt *st, int64_t *n)
+{
+	if (e != ERR_OK)
+		return e;
+	*n = db_int(st, 0);
+	db_end(st);
+	return ERR_OK;
+}
+
+/* Those of one list that go before j. */
+static enum err
+count_list(struct db_conn *c, const char *queue, const struct list *l,
+    const struct best_job *j, int64_t most, int64_t *n)
+{
+	struct db_stmt *st;
+	enum err e;
+
+	e = db_query(c, &st, sql[SQL_COUNT_LIST], "tiiiiit", queue, j->priority,
+	    j->seq, most, l->ready, l->secrets, l->first.word);
+	return counted(e, st, n);
+}
+
+enum err
+best_count(struct db_conn *c, const char *queue, const struct best_job *j,
+    best_fits fits, void *arg, int64_t most, struct best_count *out)
+{
+	struct list l = {.first.word = "", .ready = -1};
+	struct best_count all = {.n = 0};
+	struct db_stmt *st;
+	int64_t n;
+	bool fit;
+	enum err e;
+
+	e = db_query(
+	    c, &st, sql[SQL_COUNT], "tiii", queue, j->priority, j->seq, most);
+	e = counted(e, st, &all.n);
+	while (e == ERR_OK && all.n < most &&
+	       (e = next_list(c, queue, &l)) == ERR_OK) {
+		if (!best_before(&l.first.job, j))
+			continue;
+		if ((e = fits(c, &l.first.job, arg, &fit)) != ERR_OK || !fit)
+			continue;
+		e = count_list(c, queue, &l, j, most - all.n, &n);
+		if (e != ERR_OK)
+			break;
+		all.n += n;
+		all.secrets += l.secrets != 0 ? n : 0;
+	}
+	if (e != ERR_OK && e != ERR_NOTFOUND)
+		return e;
+	*out = all;
+	return ERR_OK;
 }
 
 static int

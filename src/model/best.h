@@ -59,6 +59,21 @@ enum err best_excludes(struct db_conn *c, const struct best_job *j,
 enum err best_any(struct db_conn *c, const char *queue, bool *out)
     __attribute__((warn_unused_result));
 
+struct best_count {
+	int64_t n;
+	int64_t secrets; /* of these, for who has a token only */
+};
+
+/*
+ * Count the waiting jobs of the queue that go before j, which may be of another, and of which
+ * fits(c, job, arg, &fits) says so; also those whose attachments are missing.  No more than
+ * most: then there may be more.  Jobs behind j cost nothing, but a look-up or two for each
+ * list of excluded agents.
+ */
+enum err best_count(struct db_conn *c, const char *queue,
+    const struct best_job *j, best_fits fits, void *arg, int64_t most,
+    struct best_count *out) __attribute__((warn_unused_result));
+
 #define BEST_WORD_SIZE 65
 
 /* The word for a list of agents, whose order and repeats do not matter; it sorts names.

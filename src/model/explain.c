@@ -19,17 +19,18 @@
 #define AGENTS_MAX 100
 #define HISTORY_MAX 100
 
-enum { SQL_JOB, SQL_AGENTS, SQL_AHEAD, SQL_BUSY };
+enum { SQL_JOB, SQL_AGENTS, SQL_QUEUES, SQL_TAKER, SQL_BUSY };
 
-/* Of the queues that the agents of its queue serve, its own among them. */
-#define OVER_QUEUES                                                            \
-	" AND queue IN (SELECT $1 UNION "                                      \
-	"SELECT o.queue FROM agent_queue q JOIN agent_queue o "                \
-	"ON o.agent = q.agent WHERE q.queue = $1) "
+/* Who may take the job $2 of the queue $1: so many agents are looked at. */
+#define TAKERS                                                                 \
+	"(SELECT q.agent FROM agent_queue q WHERE q.queue = $1 "               \
+	"AND NOT EXISTS (SELECT 1 FROM job_exclude x WHERE x.job = $2 "        \
+	"AND x.agent = q.agent) ORDER BY q.agent LIMIT $3) "
 
 static const char *const sql[] = {
     [SQL_JOB] = "SELECT seq, queue, priority, state, ready, secrets, reason, "
-		"ended_at, signed_at, returned_at, lost_at, retried_as "
+		"ended_at, signed_at, returned_at, lost_at, retried_as, agent, "
+		"coalesce(started_at, created_at) "
 		"FROM job WHERE id = $1",
     [SQL_AGENTS] = "SELECT a.name, a.state, a.updated_at, a.comment, "
 		   "EXISTS (SELECT 1 FROM job_exclude x WHERE x.job = $2 "
@@ -37,16 +38,14 @@ static const char *const sql[] = {
 		   "coalesce(a.state IN " AGENT_OFF_STATES ", 0) "
 		   "FROM agent_queue q JOIN agent a ON a.name = q.agent "
 		   "WHERE q.queue = $1 ORDER BY a.name LIMIT $3",
-    /* Of those that anybody may have each priority is a range of an index, so that no job
-     * behind is looked at. */
-    [SQL_AHEAD] =
-	("SELECT count(*) FROM (SELECT 1 FROM job WHERE " BEST_PLAIN OVER_QUEUES
-	 "AND priority > $2 "
-	 "UNION ALL SELECT 1 FROM job WHERE " BEST_PLAIN OVER_QUEUES
-	 "AND priority = $2 AND seq < $3 "
-	 "UNION ALL SELECT 1 FROM job WHERE " BEST_SPECIAL OVER_QUEUES
-	 "AND (priority > $2 OR (priority = $2 AND seq < $3)) "
-	 "LIMIT $4) AS n"),
+    [SQL_QUEUES] = "SELECT $1 UNION SELECT o.queue FROM " TAKERS
+		   "AS t JOIN agent_queue o ON o.agent = t.agent",
+    /* One of them that serves $4 and may take the job $5. */
+    [SQL_TAKER] =
+	"SELECT 1 FROM " TAKERS "AS t JOIN agent_queue o ON o.agent = t.agent "
+	"AND o.queue = $4 WHERE NOT EXISTS (SELECT 1 "
+	"FROM job_exclude x WHERE x.job = $5 AND x.agent = t.agent) "
+	"LIMIT 1",
     [SQL_BUSY] = ("SELECT id, started_at, state FROM job WHERE agent = $1 "
 		  "AND ended_at IS NULL ORDER BY started_at DESC LIMIT 1"),
 };
@@ -60,6 +59,8 @@ struct explaining {
 	/* The job. */
 	int64_t seq, priority;
 	const char *queue, *state, *reason, *retried_as;
+	const char *agent; /* that has or had it; NULL: none */
+	char since[CLOCK_TEXT_LEN];
 	size_t state_len;
 	bool waits, ready, secrets, ended, is_signed, returned, lost;
 	/* Its agents. */
@@ -89,8 +90,16 @@ read_job(struct explaining *x, const struct id *id)
 	x->returned = !db_is_null(s, 9);
 	x->lost = !db_is_null(s, 10);
 	x->retried_as = column_text(x->a, s, 11, NULL, &failed);
+	x->agent = column_text(x->a, s, 12, NULL, &failed);
+	clock_text(db_int(s, 13), x->since);
 	db_end(s);
 	return failed ? ERR_NOMEM : ERR_OK;
+}
+
+static bool
+in_hand(const struct explaining *x)
+{
+	return !x->waits && !x->ended && x->agent != NULL;
 }
 
 /* One reason: a word for programs, and a sentence. */
@@ -211,24 +220,115 @@ put_agents(struct explaining *x)
 	return e == ERR_NOTFOUND ? ERR_OK : e;
 }
 
+/* Jobs that go before it. */
+struct ahead {
+	struct explaining *x;
+	const char *queue; /* that is looked at */
+	bool
+	    anybody; /* may have the jobs of its own queue: no agent is known */
+	int64_t n;
+	int64_t token; /* of these, for agents that show a token */
+};
+
+/* Whether an agent that serves the queue may take both jobs.  other: NULL for any. */
 static enum err
-count_ahead(struct explaining *x, int64_t *ahead)
+any_taker(const struct ahead *h, const int64_t *other, bool *out)
 {
+	const struct explaining *x = h->x;
 	struct db_stmt *s;
 	enum err e;
 
-	e = db_query(x->c, &s, sql[SQL_AHEAD], "tiii", x->queue, x->priority,
-	    x->seq, (int64_t)EXPLAIN_AHEAD_MAX);
+	e = db_query(x->c, &s, sql[SQL_TAKER],
+	    other != NULL ? "tiiti" : "tiitn", x->queue, x->seq,
+	    (int64_t)AGENTS_MAX, h->queue, other != NULL ? *other : 0);
+	*out = e == ERR_OK;
+	if (e == ERR_OK)
+		db_end(s);
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+/* Nobody knows who would show a token. */
+static enum err
+may_go_before(struct db_conn *c, const struct best_job *j, void *arg, bool *out)
+{
+	const struct ahead *h = arg;
+
+	(void)c;
+	*out = !j->excludes || h->anybody;
+	return *out ? ERR_OK : any_taker(h, &j->seq, out);
+}
+
+static enum err
+count_queue(struct ahead *h)
+{
+	const struct explaining *x = h->x;
+	const struct best_job job = {.seq = x->seq, .priority = x->priority};
+	struct best_count n;
+	bool restricted;
+	enum err e;
+
+	e = best_count(x->c, h->queue, &job, may_go_before, h,
+	    EXPLAIN_AHEAD_MAX - h->n, &n);
+	if (e != ERR_OK || n.n == 0)
+		return e;
+	e = queue_is_restricted(x->c, h->queue, &restricted);
 	if (e != ERR_OK)
 		return e;
-	*ahead = db_int(s, 0);
-	db_end(s);
+	h->n += n.n;
+	h->token += restricted ? n.n : n.secrets;
 	return ERR_OK;
+}
+
+static enum err
+count_ahead(struct ahead *h)
+{
+	struct explaining *x = h->x;
+	struct db_stmt *s;
+	bool known;
+	enum err e, e2 = ERR_OK;
+
+	h->queue = x->queue;
+	if ((e = any_taker(h, NULL, &known)) != ERR_OK)
+		return e;
+	h->anybody = !known;
+	for (e = db_query(x->c, &s, sql[SQL_QUEUES], "tii", x->queue, x->seq,
+		 (int64_t)AGENTS_MAX);
+	     e == ERR_OK && e2 == ERR_OK && h->n < EXPLAIN_AHEAD_MAX;
+	     e = db_next(s)) {
+		h->queue = db_text(s, 0, NULL);
+		e2 = count_queue(h);
+	}
+	if (s != NULL)
+		db_end(s);
+	if (e2 != ERR_OK)
+		return e2;
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+static const char *
+ahead_text(const struct explaining *x, const struct ahead *h)
+{
+	const char *some = "", *are = " jobs are";
+
+	if (h->n == EXPLAIN_AHEAD_MAX)
+		are = " or more jobs are";
+	else if (h->n == 1)
+		are = " job is";
+	if (h->token > 0)
+		some = arena_printf(x->a,
+		    ", %lld of them only for an agent that shows a token",
+		    (long long)h->token);
+	if (some == NULL)
+		return NULL;
+	return arena_printf(x->a,
+	    "%lld%s before it on the queues of the agents that may take "
+	    "it%s.",
+	    (long long)h->n, are, some);
 }
 
 /* What stands in the way, the plainest first. */
 static enum err
-say_why_it_waits(struct explaining *x, int64_t ahead)
+say_why_it_waits(struct explaining *x, const struct ahead *h)
 {
 	unsigned may = x->n - x->n_excluded, here;
 	bool restricted;
@@ -262,21 +362,40 @@ say_why_it_waits(struct explaining *x, int64_t ahead)
 		because(x, "secrets",
 		    "The job names secrets: only agents that show a token get "
 		    "it.");
-	if (ahead > 0)
-		because(x, "jobs_ahead",
-		    arena_printf(x->a,
-			"%lld%s before it on the queues that these agents "
-			"serve.",
-			(long long)ahead,
-			ahead == EXPLAIN_AHEAD_MAX ? " or more jobs are"
-			: ahead == 1		   ? " job is"
-						   : " jobs are"));
+	if (h->n > 0)
+		because(x, "jobs_ahead", ahead_text(x, h));
 	if (here > 0 && x->n_busy >= here)
 		because(x, "all_busy",
 		    "Each agent that may take it has another job in hand.");
 	if (x->reasons.len == 0 && here > 0)
 		because(x, "soon", "An agent may take it with its next poll.");
 	return ERR_OK;
+}
+
+/* Of a job in hand, which is an agent's unless it was never handed out. */
+static void
+say_in_hand(struct explaining *x)
+{
+	const char *code = "running", *how = "works on it";
+
+	if (x->returned) {
+		code = "agent_returned";
+		how = "has asked for work again and told no result";
+	} else if (x->lost) {
+		code = "agent_lost";
+		how = "has said nothing for longer than its phase allows";
+	} else if (x->agent != NULL && !x->is_signed) {
+		code = "offered";
+		how = "has shown no sign of it yet";
+	}
+	if (x->agent == NULL)
+		because(x, code,
+		    "It was not handed out; who reports on it works on it.");
+	else
+		because(x, code,
+		    arena_printf(x->a,
+			"Its agent %s, which has had it since %s, %s.",
+			x->agent, x->since, how));
 }
 
 static void
@@ -286,19 +405,8 @@ say_what_became(struct explaining *x)
 		because(x, "ended", x->reason);
 	else if (x->ended)
 		because(x, "ended", "It has ended as its agent said.");
-	else if (x->returned)
-		because(x, "agent_returned",
-		    "Its agent has asked for work again and told no result.");
-	else if (x->lost)
-		because(x, "agent_lost",
-		    "Its agent has said nothing for longer than its phase "
-		    "allows.");
-	else if (!x->is_signed)
-		because(x, "offered",
-		    "It was offered to an agent that has shown no sign of it "
-		    "yet.");
 	else
-		because(x, "running", "Its agent works on it.");
+		say_in_hand(x);
 	if (x->retried_as != NULL)
 		because(x, "retried",
 		    arena_printf(
@@ -306,7 +414,8 @@ say_what_became(struct explaining *x)
 }
 
 static enum err
-put_all(struct explaining *x, const struct id *id, int64_t ahead, struct buf *b)
+put_all(struct explaining *x, const struct id *id, const struct ahead *h,
+    struct buf *b)
 {
 	const struct journal_query q = {
 	    .subject = id->text, .limit = HISTORY_MAX};
@@ -317,8 +426,17 @@ put_all(struct explaining *x, const struct id *id, int64_t ahead, struct buf *b)
 	if ((e = wait_range(x->s, x->a, x->queue, &estimate)) != ERR_OK ||
 	    (e = journal_read(x->s, x->a, &q, &history, &n)) != ERR_OK)
 		return e;
-	buf_printf(b, "{\"agents\":[%s],\"ahead\":%lld,\"estimate\":%s,",
-	    x->agents.len > 0 ? x->agents.p : "", (long long)ahead, estimate);
+	buf_char(b, '{');
+	if (in_hand(x)) {
+		buf_str(b, "\"agent\":");
+		js_put_string(b, x->agent, strlen(x->agent));
+		buf_char(b, ',');
+	}
+	buf_printf(b,
+	    "\"agents\":[%s],\"ahead\":%lld,\"ahead_token\":%lld,"
+	    "\"estimate\":%s,",
+	    x->agents.len > 0 ? x->agents.p : "", (long long)h->n,
+	    (long long)h->token, estimate);
 	/* {"events":[…],"last":N} */
 	buf_printf(b, "\"history\":%.*s,\"job_id\":\"%s\",\"job_state\":",
 	    (int)(strrchr(history, ']') + 1 - strchr(history, '[')),
@@ -326,7 +444,10 @@ put_all(struct explaining *x, const struct id *id, int64_t ahead, struct buf *b)
 	js_put_string(b, x->state, x->state_len);
 	put_member(b, "queue", x->queue);
 	buf_printf(
-	    b, ",\"reasons\":[%s]}\n", x->reasons.len > 0 ? x->reasons.p : "");
+	    b, ",\"reasons\":[%s]", x->reasons.len > 0 ? x->reasons.p : "");
+	if (in_hand(x))
+		put_member(b, "since", x->since);
+	buf_str(b, "}\n");
 	return buf_ok(b) && buf_ok(&x->agents) && buf_ok(&x->reasons)
 		   ? ERR_OK
 		   : ERR_NOMEM;
@@ -337,7 +458,7 @@ explain_job(struct svc *s, struct arena *a, const struct id *id,
     const char **json, size_t *len)
 {
 	struct explaining x = {.s = s, .a = a, .now = clock_now_ms()};
-	int64_t ahead = 0;
+	struct ahead h = {.x = &x};
 	struct buf b;
 	enum err e;
 
@@ -348,14 +469,14 @@ explain_job(struct svc *s, struct arena *a, const struct id *id,
 	e = read_job(&x, id);
 	if (e == ERR_OK && x.waits) {
 		if ((e = put_agents(&x)) == ERR_OK &&
-		    (e = count_ahead(&x, &ahead)) == ERR_OK)
-			e = say_why_it_waits(&x, ahead);
+		    (e = count_ahead(&h)) == ERR_OK)
+			e = say_why_it_waits(&x, &h);
 	} else if (e == ERR_OK) {
 		say_what_became(&x);
 	}
 	db_read_end(s->db, x.c);
 	if (e == ERR_OK)
-		e = put_all(&x, id, ahead, &b);
+		e = put_all(&x, id, &h, &b);
 	*json = b.p;
 	*len = b.len;
 	return e;

@@ -120,6 +120,7 @@ like "two jobs are before it on the queues that its agent serves" \
 like "how long is not known" '*"estimate":null*' "$(answer)"
 get "/v1/job/$old/explain" >/dev/null
 like "what became of another" '*"code":"offered"*' "$(answer)"
+like "and who has it, since when" '{"agent":"*"since":"2*' "$(answer)"
 get "/v1/job/00000000-0000-0000-0000-000000000000/explain" >"$scratch/s"
 equal "an unknown job is 404" 404 "$(cat "$scratch/s")"
 

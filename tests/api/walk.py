@@ -402,6 +402,8 @@ class Walk:
         answer = self.call("take", 200, query=take,
                            headers=[("Cookie", "agent_name=a")])
         self.ok("the job is handed out", answer.json()["job_id"] == job)
+        answer = self.call("explain", 200, job_id=job)
+        self.ok("who has it is told", answer.json()["agent"] == "a")
         self.call("waitTimes", 200, query="?queue=" + queue)
         cancel = {"action": "cancel"}
         self.call("cancel", 200, body=cancel, job_id=job)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent.h"
+#include "clock.h"
 #include "explain.h"
 #include "fixture.h"
 #include "work.h"
@@ -130,7 +131,7 @@ Test(explain, calls_silent_who_would_be_lost)
 	cr_expect(explains(id, "\"silent\":true"));
 }
 
-/* Twenty thousand more like the one that is there, but for their place. */
+/* Twenty thousand more like one that is there, but for their place. */
 static void
 given_many(void)
 {
@@ -138,7 +139,8 @@ given_many(void)
 	    "WITH RECURSIVE t (v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM t "
 	    "WHERE v < 20000) INSERT INTO job (id, queue, priority, state, "
 	    "seed, ready, body, created_at, result_file) "
-	    "SELECT 'j' || v, queue, 0, state, 0, 1, body, 0, 0 FROM job, t");
+	    "SELECT 'j' || v, queue, 0, state, 0, 1, body, 0, 0 "
+	    "FROM (SELECT * FROM job LIMIT 1), t");
 }
 
 Test(explain, counts_no_job_that_is_behind)
@@ -157,6 +159,126 @@ Test(explain, counts_no_job_that_is_behind)
 	cr_expect_gt(one, 100, "nothing was counted");
 	cr_expect_lt(many, one + one / 10, "%lld steps, %lld for one job",
 	    (long long)many, (long long)one);
+}
+
+/* Of those that exclude somebody, or wait for attachments, and stand behind. */
+Test(explain, counts_none_of_those_apart_that_are_behind)
+{
+	struct id id = given("{\"job_queue\":\"q\"}");
+	int64_t one, many;
+
+	given_agent("a", "[\"q\",\"other\"]");
+	given_agent("b", "[\"q\",\"other\"]");
+	(void)given("{\"job_queue\":\"q\",\"exclude_agents\":[\"b\"]}");
+	(void)work_done();
+	cr_expect(explains(id, "\"ahead\":0"));
+	one = work_done();
+	given_many();
+	fixture_sql(&f,
+	    "UPDATE job SET excludes = (SELECT max(excludes) FROM job), "
+	    "ready = seq % 2 WHERE seq > 2");
+	(void)work_done();
+	cr_expect(explains(id, "\"ahead\":0"));
+	many = work_done();
+	cr_expect_gt(one, 100, "nothing was counted");
+	cr_expect_lt(many, 2 * one, "%lld steps, %lld for one job",
+	    (long long)many, (long long)one);
+}
+
+Test(explain, counts_only_what_an_agent_may_have_that_may_have_the_job)
+{
+	struct id id;
+
+	given_agent("a", "[\"q\",\"both\",\"only\"]");
+	given_agent("b", "[\"q\",\"both\"]");
+	given_agent("c", "[\"q\",\"its\",\"only\",\"both\"]");
+	(void)given("{\"job_queue\":\"its\"}");
+	(void)given("{\"job_queue\":\"only\",\"exclude_agents\":[\"a\"]}");
+	(void)given(
+	    "{\"job_queue\":\"both\",\"exclude_agents\":[\"a\",\"b\"]}");
+	id = given("{\"job_queue\":\"q\",\"exclude_agents\":[\"c\"]}");
+	cr_expect(explains(id, "\"ahead\":0,"));
+	(void)given("{\"job_queue\":\"both\",\"exclude_agents\":[\"a\"]}");
+	id = given("{\"job_queue\":\"q\",\"exclude_agents\":[\"c\"]}");
+	/* That one, and the one of its own queue. */
+	cr_expect(explains(id, "\"ahead\":2,\"ahead_token\":0,"));
+	cr_expect(explains(id,
+	    "2 jobs are before it on the queues of the agents that may take "
+	    "it.\""));
+}
+
+Test(explain, counts_all_of_its_queue_where_no_agent_is_known)
+{
+	struct id id;
+
+	(void)given("{\"job_queue\":\"q\"}");
+	given_agent("a", "[\"q\",\"other\"]");
+	given_agent("b", "[\"q\"]");
+	(void)given("{\"job_queue\":\"q\",\"exclude_agents\":[\"a\"]}");
+	(void)given("{\"job_queue\":\"other\"}");
+	id = given("{\"job_queue\":\"q\"}");
+	cr_expect(explains(id, "\"ahead\":3,"));
+	fixture_sql(&f, "DELETE FROM agent");
+	cr_expect(explains(id, "\"ahead\":2,"));
+}
+
+Test(explain, tells_how_many_are_for_agents_with_a_token)
+{
+	struct id id;
+
+	given_agent("a", "[\"q\",\"lab\"]");
+	(void)given("{\"job_queue\":\"lab\"}");
+	(void)given("{\"job_queue\":\"q\"}");
+	(void)given("{\"job_queue\":\"q\"}");
+	fixture_sql(&f, "UPDATE job SET secrets = 1 WHERE seq = 2");
+	fixture_sql(&f, "UPDATE queue SET restricted = 1 WHERE name = 'lab'");
+	id = given("{\"job_queue\":\"q\"}");
+	cr_expect(explains(id, "\"ahead\":3,\"ahead_token\":2,"));
+	cr_expect(
+	    explains(id, "2 of them only for an agent that shows a token."));
+}
+
+#define HANDED INT64_C(1800000000000)
+
+Test(explain, names_the_agent_that_has_it_and_since_when)
+{
+	const char *const queues[] = {"q"};
+	const struct handout_ask ask = {queues, 1, "a\"", NULL, NULL};
+	struct id id = given("{\"job_queue\":\"q\"}");
+	const char *hand = "Its agent a\\\", which has had it since "
+			   "2027-01-15T08:00:00Z, ";
+	struct job job;
+
+	cr_expect_not(explains(id, "\"since\""));
+	clock_set_for_test(HANDED);
+	cr_assert_eq(handout_take(&f.svc, f.arena, &ask, &job), ERR_OK);
+	/* Offered again, it has it no later. */
+	clock_set_for_test(HANDED + 9000);
+	cr_assert_eq(handout_take(&f.svc, f.arena, &ask, &job), ERR_OK);
+	cr_expect(explains(id, "{\"agent\":\"a\\\"\",\"agents\":[]"));
+	cr_expect(explains(id, "\"since\":\"2027-01-15T08:00:00Z\"}"));
+	cr_expect(explains(id, "\"offered\"") && explains(id, hand));
+	cr_assert_eq(handout_note_sign(&f.svc, &id), ERR_OK);
+	cr_expect(explains(id, "\"running\"") && explains(id, hand));
+	fixture_sql(&f, "UPDATE job SET lost_at = 1");
+	cr_expect(explains(id, "\"agent_lost\"") && explains(id, hand));
+	fixture_sql(&f, "UPDATE job SET returned_at = 1");
+	cr_expect(explains(id, "\"agent_returned\"") && explains(id, hand));
+	fixture_sql(&f, "UPDATE job SET ended_at = 1, state = 'complete'");
+	cr_expect(explains(id, "\"ended\""));
+	cr_expect_not(explains(id, "\"since\""));
+	clock_set_for_test(0);
+}
+
+/* A consumer that does not claim tells of its state all the same. */
+Test(explain, names_nobody_whom_the_job_was_not_handed_to)
+{
+	struct id id = given("{\"job_queue\":\"q\"}");
+
+	fixture_sql(&f, "UPDATE job SET state = 'test'");
+	cr_expect(explains(id, "\"running\""));
+	cr_expect(explains(id, "It was not handed out"));
+	cr_expect_not(explains(id, "\"since\""));
 }
 
 Test(explain, counts_up_to_a_limit)

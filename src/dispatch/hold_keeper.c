@@ -1,9 +1,9 @@
 /*
  * One thread has all that is held, and never waits for the disk or for a client: it
- * hears of changes, looks which of the held requests there is a job for, and ends those
- * whose time is over.  For which there is one it gives to a few threads that take
- * jobs, whose commits then make one group, and gets back for which there was none
- * any more.
+ * hears of changes, looks which of the held requests there is a job for, tells that those who
+ * wait are there, and ends those whose time is over.  For which there is a job it gives to a few
+ * threads that take jobs, whose commits then make one group, and gets back for which there was
+ * none any more.
  */
 
 #include "hold_keeper.h"
@@ -19,6 +19,7 @@
 #include "hold_limits.h"
 #include "hold_look.h"
 #include "hold_reply.h"
+#include "hold_signs.h"
 #include "hold_takers.h"
 #include "log.h"
 #include "parked.h"
@@ -32,6 +33,7 @@ static struct {
 	int come_fd; /* of hold.h */
 	struct arena *arena;
 	struct hold_look *look;
+	struct hold_signs signs;
 } keeper = {.epoll_fd = -1};
 
 static void
@@ -232,7 +234,10 @@ pause_ms(void)
 {
 	const struct parked *p = parked_next(keeper.set);
 	int64_t until = hold_look_due_ms(keeper.look), now = clock_mono_ms();
+	int64_t signs = hold_signs_due_ms(&keeper.signs);
 
+	if (signs < until)
+		until = signs;
 	if (p != NULL && p->until_ms < until)
 		until = p->until_ms;
 	if (until == INT64_MAX)
@@ -280,6 +285,7 @@ serve(struct svc *svc)
 		if (come)
 			take_in(svc);
 		end_those_due();
+		hold_signs_on(&keeper.signs, svc);
 		hold_look_on(keeper.look, svc);
 		while ((q = parked_marked(keeper.set)) != NULL)
 			look_at(svc, q);
@@ -349,6 +355,7 @@ hold_keeper_prepare(struct svc *svc)
 	keeper.come_fd = hold_fd();
 	if ((keeper.set = parked_set_new()) != NULL)
 		keeper.look = hold_look_new(keeper.set);
+	keeper.signs.set = keeper.set;
 	keeper.arena = arena_new();
 	keeper.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (keeper.look == NULL || keeper.arena == NULL ||

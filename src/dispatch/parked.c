@@ -342,6 +342,19 @@ parked_next(const struct parked_set *s)
 }
 
 void
+parked_each(const struct parked_set *s, size_t part,
+    void (*each)(const struct parked *p, void *arg), void *arg)
+{
+	const size_t n = BUCKETS / PARKED_PARTS;
+	const struct parked *p;
+	size_t i;
+
+	for (i = part * n; i < (part + 1) * n; i++)
+		for (p = s->agents[i]; p != NULL; p = p->agent_next)
+			each(p, arg);
+}
+
+void
 parked_mark(struct parked_set *s, struct parked_queue *q)
 {
 	if (q->dirty)

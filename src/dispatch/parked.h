@@ -104,6 +104,12 @@ struct parked *parked_named(const struct parked_set *s, const char *agent);
 /* The one that ends first, or NULL. */
 struct parked *parked_next(const struct parked_set *s);
 
+/* Call each(p, arg) for those that are in one part of the set, 0 to PARKED_PARTS - 1: who is in
+ * stays in its part.  each must not change the set. */
+#define PARKED_PARTS 64
+void parked_each(const struct parked_set *s, size_t part,
+    void (*each)(const struct parked *p, void *arg), void *arg);
+
 /* The queue of this name, if some request, in or taken out, names it; else NULL. */
 struct parked_queue *parked_queue(const struct parked_set *s, const char *name);
 

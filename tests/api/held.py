@@ -1,12 +1,14 @@
 """
 Requests for a job that are held, for test_held.sh.
 
-usage: held.py DIR SMALL TOP
+usage: held.py DIR SMALL TOP SILENT
 
 DIR and SMALL are directories of running instances; SMALL holds two requests, for two
-seconds at most and one by default.  TOP is the source tree.
+seconds at most and one by default.  TOP is the source tree.  In DIR an agent is silent after
+SILENT seconds.
 """
 
+import calendar
 import concurrent.futures
 import fcntl
 import glob
@@ -321,6 +323,33 @@ def agent_off(at):
           p.wait() == 204 and at.state(job) == "waiting", p)
 
 
+def not_silent(at, silent_s):
+    queue, agent = name("q"), name("a")
+    a = at.request("POST", "/v1/agents/data/" + agent, {"queues": [queue]})
+    assert a.status == 200, a.text
+    job = waiting_job(at, queue)
+    p = Poll(at, agent, queue)
+
+    def explained():
+        a = at.request("GET", "/v1/job/%s/explain" % job)
+        return json.loads(a.text)["agents"][0]
+    begun = explained()
+
+    def heard():
+        return calendar.timegm(time.strptime(explained()["seen_at"],
+                                             "%Y-%m-%dT%H:%M:%SZ"))
+    first = heard()
+    check("who waits is heard of as long as it waits",
+          until(silent_s + 20, lambda: heard() > first + silent_s),
+          (begun, explained()))
+    now = explained()
+    check("and not silent, though it asked longer ago than that",
+          not now["silent"] and p.status is None, (now, p))
+    p.leave()
+    check("until it has gone for so long",
+          until(silent_s + 20, lambda: explained()["silent"]), explained())
+
+
 def lost_word(at):
     queue = name("q")
     job = waiting_job(at, queue)
@@ -507,6 +536,7 @@ def main():
     one_for_each_agent(at)
     client_gone(at)
     agent_off(at)
+    not_silent(at, int(sys.argv[4]))
     lost_word(at)
     ends_by_itself(at, small)
     bounded(small)

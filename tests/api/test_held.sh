@@ -5,11 +5,11 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-start main
+start main --set AGENT_LOST_TIMEOUT=3
 start small --set DISPATCH_HOLDS_MAX=2 --set DISPATCH_WAIT_MAX=2 \
 	--set DISPATCH_WAIT=1
 /usr/bin/python3 "$top/tests/api/held.py" "$scratch/main" "$scratch/small" \
-	"$top" >"$scratch/told" 2>&1
+	"$top" 3 >"$scratch/told" 2>&1
 ended=$?
 told "$scratch/told"
 equal "the whole of it runs" 0 "$ended"

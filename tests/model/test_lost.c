@@ -435,6 +435,7 @@ Test(lost, lets_the_return_of_the_agent_go_before_the_mark)
 	    (const char *const[]){"q"}, 1, "a", NULL, NULL};
 	struct id id;
 	struct job job;
+	unsigned i;
 
 	again_with("AGENT_LOST_TIMEOUT = 60\nAGENT_LOST_POLICY = 'wait'\n");
 	id = started("{\"job_queue\":\"q\"}", "test");
@@ -445,6 +446,14 @@ Test(lost, lets_the_return_of_the_agent_go_before_the_mark)
 	expect_told(id, "\"code\":\"agent_returned\"");
 	pass(5);
 	cr_expect_eq(events(id, "job.heard"), 1);
+	expect_told(id, "\"code\":\"agent_returned\"");
+	/* It waits for the next one, and is heard of all the time. */
+	for (i = 0; i < 20; i++) {
+		asks("a");
+		pass(5);
+	}
+	cr_expect_eq(events(id, "job.heard"), 1);
+	cr_expect_eq(events(id, "job.lost"), 1);
 	expect_told(id, "\"code\":\"agent_returned\"");
 }
 

@@ -53,7 +53,7 @@ artifact_get(struct worker *w, struct req *r)
 	if (e != ERR_OK)
 		return reply_err(r, e);
 	if (ends_as_416(r, size))
-		return reply_file(r, "application/x-tar", path);
+		return reply_file(r, "application/x-tar", NULL, path);
 	/* Who undoes the encoding gets a tar, who does not the file as it was
 	 * posted: both are relied on. */
 	return reply_gzipped_file(r, "application/x-tar",

@@ -75,5 +75,5 @@ attachments_get(struct worker *w, struct req *r)
 	if (e != ERR_OK && e != ERR_NOTFOUND)
 		return reply_err(r, e);
 	/* No Content-Encoding: an agent would undo it and then fail. */
-	return reply_file(r, "application/gzip", path);
+	return reply_file(r, "application/gzip", NULL, path);
 }

@@ -397,14 +397,16 @@ reply_json(struct req *r, int status, const char *json, size_t len)
 }
 
 int
-reply_file(struct req *r, const char *type, const char *path)
+reply_file(
+    struct req *r, const char *type, const char *headers, const char *path)
 {
-	char *header = arena_printf(
-	    r->arena, "X-Accel-Redirect: " HTTP_FILES "%s\r\n", path);
+	char *all =
+	    arena_printf(r->arena, "X-Accel-Redirect: " HTTP_FILES "%s\r\n%s",
+		path, headers != NULL ? headers : "");
 
-	if (header == NULL)
+	if (all == NULL)
 		return reply_err(r, ERR_NOMEM);
-	return reply(r, 200, type, header, "", 0);
+	return reply(r, 200, type, all, "", 0);
 }
 
 int

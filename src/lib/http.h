@@ -150,8 +150,10 @@ int reply_cut(struct req *r);
 #define HTTP_FILES "/_testflinger_files/"
 
 /* 200 with the file at path below DATA_PATH/jobs, sent by the web server
- * (X-Accel-Redirect), so that a slow client holds nothing of ours. */
-int reply_file(struct req *r, const char *type, const char *path);
+ * (X-Accel-Redirect), so that a slow client holds nothing of ours.  headers: as in reply();
+ * but the web server takes only those that its configuration passes on, as Job-State. */
+int reply_file(
+    struct req *r, const char *type, const char *headers, const char *path);
 
 /* The same below HTTP_GZIPPED, where the web server adds the Content-Encoding gzip that
  * it would drop if we sent it.  headers: as in reply(). */

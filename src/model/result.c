@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "column.h"
 #include "field.h"
 #include "handout.h"
 #include "job.h"
@@ -333,8 +334,8 @@ enum shown { SHOW_NOTHING, SHOW_FILE, SHOW_VIEW };
 
 /* What there is to show, and the view and which logs it has if that is it. */
 static enum err
-look_up(struct svc *s, const struct id *id, struct buf *b, struct joblogs *logs,
-    enum shown *out)
+look_up(struct svc *s, const struct id *id, struct buf *b,
+    struct result_shown *what, enum shown *out)
 {
 	struct db_conn *c = db_read(s->db);
 	struct db_stmt *st;
@@ -345,11 +346,13 @@ look_up(struct svc *s, const struct id *id, struct buf *b, struct joblogs *logs,
 	if (e == ERR_OK) {
 		if (db_int(st, 1) == 0)
 			*out = db_int(st, 0) != 0 ? SHOW_NOTHING : SHOW_VIEW;
+		else
+			what->cancelled = column_is(st, 2, JOB_CANCELLED);
 		if (*out == SHOW_VIEW)
 			e = view(b, st);
 		db_end(st);
 		if (e == ERR_OK && *out == SHOW_VIEW)
-			e = joblog_find(c, id, logs);
+			e = joblog_find(c, id, &what->logs);
 	}
 	db_read_end(s->db, c);
 	return e == ERR_NOTFOUND ? ERR_OK : e;
@@ -383,9 +386,10 @@ result_read(struct svc *s, struct arena *a, const struct id *id,
 	enum err e;
 
 	out->file = NULL;
+	out->cancelled = false;
 	out->logs.n = 0;
 	buf_init(&b, a, 256);
-	e = look_up(s, id, &b, &out->logs, &shown);
+	e = look_up(s, id, &b, out, &shown);
 	if (e != ERR_OK)
 		return e;
 	if (shown == SHOW_NOTHING)

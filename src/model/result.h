@@ -67,6 +67,7 @@ struct result_shown {
 	const char *json;
 	size_t len;
 	const char *file; /* NULL: json is it */
+	bool cancelled; /* the job is, and what is shown is a seed result */
 	struct joblogs logs;
 };
 

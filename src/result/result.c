@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "handout.h"
+#include "job.h"
 #include "routes.h"
 #include "stream.h"
 
@@ -116,6 +117,19 @@ reply_view(struct worker *w, struct req *r, struct result_shown *shown)
 	return stream_end(s);
 }
 
+/* The bytes are whoever's that posted them, so the job tells of its end beside them. */
+static int
+reply_seed(struct req *r, const struct result_shown *shown)
+{
+	const char *headers =
+	    shown->cancelled ? "Job-State: " JOB_CANCELLED "\r\n" : NULL;
+
+	if (shown->file != NULL)
+		return reply_file(r, "application/json", headers, shown->file);
+	return reply(
+	    r, 200, "application/json", headers, shown->json, shown->len);
+}
+
 int
 result_get(struct worker *w, struct req *r)
 {
@@ -131,7 +145,5 @@ result_get(struct worker *w, struct req *r)
 		return reply_err(r, e);
 	if (shown.logs.n > 0)
 		return reply_view(w, r, &shown);
-	if (shown.file != NULL)
-		return reply_file(r, "application/json", shown.file);
-	return reply_json(r, 200, shown.json, shown.len);
+	return reply_seed(r, &shown);
 }

@@ -52,6 +52,47 @@ Test(test_seed, becomes_ordinary_at_the_first_hand_out)
 	    get(path), 200, "{\"job_state\":\"running\",\"test_status\":0}");
 }
 
+/* The bytes are whoever's that posted them; the job tells beside them. */
+static void
+expect_cancelled(const char *id, const char *result)
+{
+	const char *path = fmt("/v1/result/%s", id);
+	const struct answer *a;
+
+	expect_text(post(path, result), 200, "OK");
+	a = get(path);
+	expect_bytes(a, 200, result);
+	expect_header(a, "Job-State", "cancelled");
+	expect_header(a, "X-Content-Type-Options", "nosniff");
+	expect_header(a, "Content-Type", "application/json");
+	expect_member(
+	    get(fmt("/v1/job/%s/explain", id)), "job_state", "cancelled");
+}
+
+Test(test_seed, leaves_a_cancelled_job_cancelled_whatever_comes_late)
+{
+	static char big[200001];
+	const char *id = given_seed_job(unique("q")), *other;
+	const char *path = fmt("/v1/result/%s", id);
+
+	expect_text(
+	    post(fmt("/v1/job/%s/action", id), "{\"action\":\"cancel\"}"), 200,
+	    "OK");
+	expect_cancelled(id, "{ \"exit_code\": 0, \"output\":\"foo\" }");
+	expect_cancelled(id, "[{\"job_state\":\"complete\"}]");
+	/* One that nginx sends. */
+	memset(big, '1', sizeof(big) - 1);
+	expect_cancelled(id, big);
+	expect_header(call("GET", path, "Range: bytes=0-1", NULL), "Job-State",
+	    "cancelled");
+	/* No other result carries it. */
+	other = fmt("/v1/result/%s", given_seed_job(unique("q")));
+	expect_text(post(other, big), 200, "OK");
+	cr_expect_null(header(get(other), "Job-State"));
+	expect_text(post(other, "1"), 200, "OK");
+	cr_expect_null(header(get(other), "Job-State"));
+}
+
 Test(test_seed, becomes_ordinary_when_it_is_cancelled)
 {
 	const char *queue = unique("q"), *id = given_seed_job(queue);

@@ -523,6 +523,15 @@ class Walk:
         answer = self.call("readResult", 200, job_id=seed)
         self.ok("a seed result comes back", answer.body == text)
         self.parts("readResult", answer.body, job_id=seed)
+        late = str(uuid.uuid4())
+        self.submit(200, job_id=late)
+        self.call("cancel", 200, body={"action": "cancel"}, job_id=late)
+        self.call("report", 200, None, body=text, kind="application/json",
+                  job_id=late)
+        answer = self.call("readResult", 200, job_id=late)
+        self.ok("that of a cancelled job tells so", answer.body == text and
+                answer.headers["Job-State"] == "cancelled", answer)
+        self.parts("readResult", answer.body, job_id=late)
         job = self.submit(200, test_data={}).json()["job_id"]
         self.call("report", 200, job_id=job)
         self.call("report", 200, job_id=job, body={

@@ -219,6 +219,29 @@ Test(result, of_a_cancelled_job_leaves_it_cancelled)
 	expect_state("cancelled");
 }
 
+static bool
+shown_as_cancelled(void)
+{
+	struct result_shown shown;
+
+	cr_assert_eq(result_read(&f.svc, f.arena, &id, &shown), ERR_OK);
+	return shown.cancelled;
+}
+
+Test(result, of_a_cancelled_job_is_told_with_the_cancellation)
+{
+	given("{\"job_queue\":\"q\",\"test_data\":{}}");
+	seed("{\"exit_code\":1}", true);
+	cr_expect_not(shown_as_cancelled());
+	given("{\"job_queue\":\"q\",\"test_data\":{}}");
+	cr_assert_eq(job_cancel(&f.svc, &id), ERR_OK);
+	seed(" {\"exit_code\" :1.0,\"job_state\":\"complete\"}", true);
+	expect_view(" {\"exit_code\" :1.0,\"job_state\":\"complete\"}");
+	cr_expect(shown_as_cancelled());
+	expect_state("cancelled");
+	cr_expect_eq(job_cancel(&f.svc, &id), ERR_CONFLICT);
+}
+
 Test(result, posted_before_its_job_does_not_show_as_the_jobs)
 {
 	(void)id_parse("7be0000000004000800000000000000a", 32, &id);

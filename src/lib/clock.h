@@ -46,7 +46,8 @@ void clock_text(int64_t ms, char out[CLOCK_TEXT_LEN]);
 /* From now on the wall clock stands at ms; 0 lets it run again.  For tests. */
 void clock_set_for_test(int64_t ms);
 
-/* The host was started anew, as this; NULL: it was not.  For tests. */
+/* The host was started anew, as this, or "" where it does not tell; NULL: it was not.  For
+ * tests. */
 void clock_boot_for_test(const char *boot);
 
 /* The monotonic clock goes on ms further than it is.  For tests. */

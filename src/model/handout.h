@@ -94,7 +94,8 @@ enum err handout_apart(struct svc *s, const struct id *id, struct id *apart)
  * nobody looked, make them fit it: when a job was offered, when its agent returned, when its
  * queue_timeout is over, and with that, or while its attachments have not come, when it was
  * submitted.  Nothing ends sooner for it, by CLOCK_STEP_MS at most; after a
- * start of the host, of which nobody knows how long it was off, offers and returns begin anew.
+ * start of the host, of which nobody knows how long it was off, offers and returns begin anew, as
+ * they do where the host does not tell its starts and it may have been one.
  * *now is the wall clock, by which they are right now, and *by by how much it was set; 0: it was
  * not, or nobody knows.  It is done once, by however many processes; nothing is written
  * otherwise.

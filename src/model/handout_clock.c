@@ -8,6 +8,12 @@
  * Times written since it was set must be left alone.  They are told by their value: before a
  * step forward none is later than the present less the step, and after one back none is later
  * than the present.  Where that leaves a doubt a time is left, and comes too late.
+ *
+ * A start of the host is told by its name (clock_boot()).  Where that cannot be read nothing else
+ * tells it from a clock that was set: what the kernel says of its start in other places is by the
+ * wall clock, and moves with it.  So every difference is taken for both, and the later of the two
+ * ends counts.  A start after which there is no difference needs no care: time since then is all
+ * that the clocks have counted.
  */
 
 #include <string.h>
@@ -63,11 +69,23 @@ static const char *const sql[] = {
 		  "WHERE " WITH_END " AND created_at > $1",
 };
 
+enum host { HOST_SAME, HOST_ANEW, HOST_UNTOLD };
+
 /* What is known of the clock by which the times in the store are. */
 struct base {
-	bool known; /* it is of this start of the host */
+	enum host host; /* whether it is of this start of the host */
 	int64_t ahead;
 };
+
+static enum host
+host_since(const char *before)
+{
+	const char *boot = clock_boot();
+
+	if (boot[0] == '\0' || before[0] == '\0')
+		return HOST_UNTOLD;
+	return strcmp(before, boot) == 0 ? HOST_SAME : HOST_ANEW;
+}
 
 static enum err
 read_base(struct db_conn *c, struct base *out)
@@ -75,11 +93,11 @@ read_base(struct db_conn *c, struct base *out)
 	struct db_stmt *s;
 	enum err e;
 
-	*out = (struct base){.known = false};
+	*out = (struct base){.host = HOST_ANEW};
 	e = db_query(c, &s, sql[SQL_BASE], "");
 	if (e != ERR_OK)
 		return e == ERR_NOTFOUND ? ERR_OK : e;
-	out->known = strcmp(db_text(s, 0, NULL), clock_boot()) == 0;
+	out->host = host_since(db_text(s, 0, NULL));
 	out->ahead = db_int(s, 1);
 	db_end(s);
 	return ERR_OK;
@@ -123,22 +141,24 @@ begin_anew(struct db_conn *c, int64_t now, int64_t from)
 enum err
 handout_clock_settle(struct db_conn *c, int64_t *now, int64_t *by)
 {
-	int64_t ahead = clock_ahead_ms(now);
+	int64_t ahead = clock_ahead_ms(now), set;
 	struct base base;
 	enum err e;
 
 	*by = 0;
 	if ((e = read_base(c, &base)) != ERR_OK)
 		return e;
-	if (base.known && !is_step(ahead - base.ahead))
+	set = ahead - base.ahead;
+	if (base.host != HOST_ANEW && !is_step(set))
 		return ERR_OK;
-	if (base.known) {
-		*by = ahead - base.ahead;
-		e = move(c, *now, *by);
-	}
+	if (base.host != HOST_ANEW)
+		e = move(c, *now, set);
 	/* Nobody knows how long the host was off. */
 	if (e == ERR_OK)
-		e = begin_anew(c, *now, base.known ? *now : INT64_MIN);
+		e = begin_anew(
+		    c, *now, base.host == HOST_SAME ? *now : INT64_MIN);
+	if (base.host == HOST_SAME)
+		*by = set;
 	return e == ERR_OK ? db_exec(c, NULL, sql[SQL_SET_BASE], "ti",
 				 clock_boot(), ahead)
 			   : e;

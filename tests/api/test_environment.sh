@@ -287,6 +287,42 @@ test_clock_back() {
 	stop back
 }
 
+# A container may hide the name of the host's start.  Its start is then what it looks like in
+# the store: a clock that is further ahead than it was, by the time between two starts.
+test_untold_start() {
+	text="a host that does not tell its starts"
+	hidden=/proc/sys/kernel/random/boot_id
+	if [ -z "${TF_OWN_MOUNTS-}" ] ||
+		! mount --bind /dev/null "$hidden"; then
+		skip "$text" "this user may not mount anything there"
+		return
+	fi
+	start untold --set AMQP_URI=
+	data=$scratch/untold/data
+	offered=$(given_job offered)
+	equal "$text: a job is offered" "200 $offered" "$(poll o1 offered)"
+	late=$(given_job late ',"queue_timeout":1')
+	stop untold
+	sqlite3 "$data/state.db" "UPDATE clock_base SET ahead = ahead - 5*86400000" \
+		"UPDATE job SET offered_at = offered_at - 1200000
+			WHERE offered_at IS NOT NULL"
+	equal "$text: nor does the store" "|1" \
+		"$(sqlite3 "$data/state.db" 'SELECT boot, one FROM clock_base')"
+	"$top/spawn/up" --no-install --port 0 --dir "$scratch/untold" \
+		>"$scratch/untold.up" 2>&1 ||
+		not_ok "$text: it starts again" "$(cat "$scratch/untold.up")"
+	url=$(cat "$scratch/untold/url")
+	if within 10 is_state "$late" cancelled; then
+		ok "$text: what is late ends"
+	else
+		not_ok "$text: what is late ends"
+	fi
+	equal "$text: an offer from before may yet be answered" running \
+		"$(state_of "$offered")"
+	stop untold
+	umount "$hidden"
+}
+
 # limit PID LIMIT: as the user of the process, who may.
 limit() {
 	setpriv --reuid="$(stat -c %u "/proc/$1")" \
@@ -446,6 +482,7 @@ test_read_only
 test_unreadable
 test_clock
 test_clock_back
+test_untold_start
 test_descriptors
 test_memory
 test_stopped CONT "a writer stopped with the lock held"

@@ -511,6 +511,81 @@ Test(handout, begins_an_offer_and_a_return_anew_when_the_host_was_started_anew)
 	expect_state(offered, "waiting");
 }
 
+/* As in a container that hides it: what may have been a start is one, and what may have been a
+ * clock that was set ends nothing sooner. */
+Test(handout, begins_an_offer_anew_where_the_host_does_not_tell_its_starts)
+{
+	static const char *const before[] = {"", "one", ""};
+	static const char *const after[] = {"", "", "two"};
+	static const int64_t steps[] = {5 * DAY, -5 * DAY};
+	struct id offered, waits;
+	size_t i;
+
+	for (i = 0; i < 6; i++) {
+		clock_boot_for_test(before[i % 3]);
+		set_clock_unseen(DAY);
+		expect_settled(0);
+		offered = given("q");
+		expect_offer("q", "a", offered);
+		waits = given_until("w", 2000);
+		pass(500 * 1000);
+		/* Off for 20 minutes, and up only since then. */
+		clock_boot_for_test(after[i % 3]);
+		set_clock_unseen(steps[i / 3] + 1200 * 1000);
+		expect_settled(0);
+		sweep();
+		pass(890 * 1000);
+		sweep();
+		expect_state(offered, "running");
+		pass(20 * 1000);
+		sweep();
+		expect_state(offered, "waiting");
+		pass(1000 * 1000);
+		sweep();
+		expect_state(waits, "cancelled");
+		cr_assert_eq(job_cancel(&f.svc, &offered), ERR_OK);
+	}
+}
+
+Test(handout,
+    ends_no_job_for_a_clock_set_where_the_host_does_not_tell_its_starts)
+{
+	static const int64_t steps[] = {DAY, -DAY, DAY / 2, -DAY / 2};
+	struct id waits;
+	size_t i;
+
+	clock_boot_for_test("");
+	set_clock_unseen(DAY);
+	expect_settled(0);
+	waits = given_until("w", 60);
+	for (i = 0; i < 4; i++) {
+		set_clock_unseen(steps[i]);
+		expect_settled(0);
+		sweep();
+		expect_state(waits, "waiting");
+	}
+	pass(61 * 1000);
+	sweep();
+	expect_state(waits, "cancelled");
+}
+
+/* Some of the processes may be where it is hidden. */
+Test(handout,
+    does_not_begin_an_offer_anew_for_those_who_are_not_told_of_the_start)
+{
+	struct id id = given("q");
+	int i;
+
+	expect_offer("q", "a", id);
+	for (i = 0; i < 91; i++) {
+		clock_boot_for_test(i % 2 == 0 ? "" : NULL);
+		pass(10 * 1000);
+		expect_settled(0);
+		sweep();
+	}
+	expect_state(id, "waiting");
+}
+
 Test(handout, writes_nothing_while_the_clock_is_not_set)
 {
 	struct stat before, after;

@@ -5,6 +5,10 @@
 
 /* What db, the files below it and the dialects tell each other. */
 
+/* What an operator does about a store that is damaged or lost; for all who say so. */
+#define DB_REMEDY                                                              \
+	"stop the server and restore a backup, see section 6 of docs/STORE.md"
+
 struct db_conn; /* a connection to the store */
 struct db_stmt; /* a statement on one */
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "db_mark.h"
+#include "lite_damage.h"
 #include "lite_err.h"
 #include "lite_lock.h"
 #include "lite_log.h"
@@ -19,10 +20,10 @@ lite_conn_look(const char *where, bool expected)
 {
 	if (!db_mark_lost_store(where, expected))
 		return ERR_OK;
-	log_error("store: %s is missing or empty, but files beside it tell "
-		  "that it was there.  No empty one is made in its place: "
-		  "restore a backup, see section 6 of docs/STORE.md, or move "
-		  "jobs/ and all of state.db* away to begin anew",
+	log_error(
+	    "store: %s is missing or empty, but files beside it tell "
+	    "that it was there.  No empty one is made in its place: " DB_REMEDY
+	    ", or move jobs/ and all of state.db* away to begin anew",
 	    where);
 	return ERR_IO;
 }
@@ -88,6 +89,23 @@ make_file(const char *where)
 		log_errno("store: cannot keep %s from others", where);
 }
 
+/* Those who have the former log open read on.  Who opens it now would not find what they find,
+ * and is not to take their place. */
+static enum err
+look_at_log(struct lite *l)
+{
+	/* Until SQLite reads it has not opened the log. */
+	(void)sqlite3_exec(
+	    l->db, "SELECT 1 FROM sqlite_schema LIMIT 1", NULL, NULL, NULL);
+	if (!lite_log_short(l))
+		return ERR_OK;
+	lite_damage_tell(l, "its log", "removed or cut short while in use");
+	log_error("store: %s cannot be read by who starts now, as its log is "
+		  "not that of those who have it open: " DB_REMEDY,
+	    l->where);
+	return ERR_IO;
+}
+
 enum err
 lite_conn_open(struct lite **out, const char *where, bool writes)
 {
@@ -121,6 +139,8 @@ lite_conn_open(struct lite **out, const char *where, bool writes)
 		goto err;
 	}
 	e = set_up(l);
+	if (writes && (e == ERR_OK || e == ERR_IO) && look_at_log(l) != ERR_OK)
+		e = ERR_IO;
 	if (e == ERR_OK && writes)
 		lite_log_watch(l);
 	if (e == ERR_OK)

@@ -40,10 +40,8 @@ lite_damage_tell(struct lite *l, const char *what, const char *why)
 		log_errno("store: cannot write %s", path);
 	if (fd != -1)
 		(void)close(fd);
-	log_error(
-	    "store: %s is DAMAGED: %s: %s.  Nothing is written to it any "
-	    "more.  Stop the server and restore a backup, see section 6 of "
-	    "docs/STORE.md",
+	log_error("store: %s is DAMAGED: %s: %s.  Nothing is written to it any "
+		  "more: " DB_REMEDY,
 	    l->where, what, why);
 }
 

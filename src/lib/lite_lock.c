@@ -106,7 +106,7 @@ lite_lock_take(struct db_conn *c)
 	lite_lock_release(c);
 	if (!atomic_exchange(&told, true))
 		log_error("store: %s" LITE_DAMAGE_FILE " tells of damage: "
-			  "changes are refused",
+			  "changes are refused.  To mend it " DB_REMEDY,
 		    lite_of(c)->where);
 	return ERR_DAMAGED;
 }

@@ -1,11 +1,36 @@
 #include "lite_log.h"
 
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
 #include "db_mark.h"
 
 #define PAGE 4096
 #define PAGES_MIN 1000
 #define PAGES_MAX 4000 /* of which one look finds a page, and 16 MiB hold all */
 #define PAGES_TOO_MANY 16000
+#define LOG_HEADER 32
+#define FRAME_HEADER 24
+#define INDEX_REGION 32768
+#define INDEX_VERSION 3007000
+
+/* The beginning of the index (SQLite, "WAL-Index Header"), there twice. */
+struct index {
+	uint32_t version;
+	uint32_t unused;
+	uint32_t change;
+	uint8_t is_init;
+	uint8_t big_endian;
+	uint16_t page_size; /* 1: 65536 */
+	uint32_t frames;
+	uint32_t pages;
+	uint32_t frame_sum[2];
+	uint32_t salt[2];
+	uint32_t sum[2];
+};
+
+_Static_assert(sizeof(struct index) == 48, "as SQLite has it");
 
 /* A quarter of the store: where changes lie far apart, a page should be in the log more than
  * once before it is copied. */
@@ -68,4 +93,60 @@ lite_log_tidy(struct db_conn *c)
 					     : SQLITE_CHECKPOINT_RESTART;
 	(void)sqlite3_wal_checkpoint_v2(l->db, NULL, mode, NULL, NULL);
 	l->wal_pages = 0;
+}
+
+/* It is in memory that is shared with those who write.  False while it is being changed. */
+static bool
+read_index(sqlite3_file *db, struct index *out)
+{
+	struct index twice[2];
+	volatile void *p = NULL;
+	const volatile char *from;
+	char *to = (char *)twice;
+	size_t i;
+
+	if (db->pMethods->iVersion < 2 || db->pMethods->xShmMap == NULL ||
+	    db->pMethods->xShmMap(db, 0, INDEX_REGION, 0, &p) != SQLITE_OK ||
+	    p == NULL)
+		return false;
+	for (from = p, i = 0; i < sizeof(twice); i++)
+		to[i] = from[i];
+	*out = twice[0];
+	return memcmp(&twice[0], &twice[1], sizeof(twice[0])) == 0 &&
+	       out->version == INDEX_VERSION && out->is_init != 0;
+}
+
+static sqlite3_int64
+size_told(const struct index *x)
+{
+	sqlite3_int64 page = x->page_size == 1 ? 65536 : x->page_size;
+
+	return x->frames == 0 ? 0
+			      : LOG_HEADER + x->frames * (FRAME_HEADER + page);
+}
+
+static sqlite3_file *
+file_of(struct lite *l, int which)
+{
+	sqlite3_file *f = NULL;
+
+	if (sqlite3_file_control(l->db, "main", which, (void *)&f) != SQLITE_OK)
+		return NULL;
+	return f != NULL && f->pMethods != NULL ? f : NULL;
+}
+
+/* Frames are written before the index tells of them, and it tells of none before the log is cut by
+ * right, after a checkpoint.  So what is short is so between two equal looks at the index. */
+bool
+lite_log_short(struct lite *l)
+{
+	sqlite3_file *db = file_of(l, SQLITE_FCNTL_FILE_POINTER);
+	sqlite3_file *log = file_of(l, SQLITE_FCNTL_JOURNAL_POINTER);
+	struct index before, after;
+	sqlite3_int64 size;
+
+	return db != NULL && log != NULL && read_index(db, &before) &&
+	       log->pMethods->xFileSize(log, &size) == SQLITE_OK &&
+	       size < size_told(&before) && read_index(db, &after) &&
+	       memcmp(&before, &after, sizeof(before)) == 0;
 }

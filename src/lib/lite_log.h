@@ -1,6 +1,8 @@
 #ifndef LITE_LOG_H
 #define LITE_LOG_H
 
+#include <stdbool.h>
+
 #include "lite.h"
 
 /*
@@ -15,5 +17,9 @@ void lite_log_watch(struct lite *l);
 /* After commits, with the lock still held: make a checkpoint if the log has become long,
  * else mark that it holds what is nowhere else (db_mark.h). */
 void lite_log_tidy(struct db_conn *c);
+
+/* The log that l has open is shorter than what its index, which all processes share, tells of: it
+ * was cut, or removed and made anew.  False where that is not known.  Needs no lock. */
+bool lite_log_short(struct lite *l);
 
 #endif /* !LITE_LOG_H */

@@ -37,9 +37,8 @@ broker_word(struct svc *s)
 	}
 }
 
-#define REMEDY                                                                 \
-	"The store is damaged, so nothing is written to it: stop the server "  \
-	"and restore a backup, see section 6 of docs/STORE.md."
+#define MESSAGE                                                                \
+	"The store is damaged, so nothing is written to it: " DB_REMEDY "."
 
 static const char *
 store_word(enum err e)
@@ -69,7 +68,7 @@ ready_get(struct worker *w, struct req *r)
 	    "{\"broker\":\"%s\",\"disk\":\"%s\",\"disk_free_bytes\":%lld,"
 	    "%s\"status\":\"%s\",\"store\":\"%s\",\"unpublished\":%lld}\n",
 	    broker_word(s), disk ? "ok" : "full", (long long)room,
-	    store == ERR_DAMAGED ? "\"message\":\"" REMEDY "\"," : "",
+	    store == ERR_DAMAGED ? "\"message\":\"" MESSAGE "\"," : "",
 	    ready ? "ready" : "not ready", store_word(store),
 	    (long long)(store == ERR_OK && s->broker != NULL ? outbox_waiting(s)
 							     : 0));

@@ -159,6 +159,31 @@ again --set STORE_CHECK=1
 rm "$store-wal"
 check_damaged "its log removed while it runs"
 equal "its log removed while it runs: jobs are read" 200 "$(get "/v1/job/$id")"
+former=$(all_pids)
+"$top/spawn/restart" --dir "$scratch/main" >"$scratch/restart" 2>&1
+equal "its log removed while it runs: a restart fails" 1 $?
+equal "its log removed while it runs: and leaves those who can read" "$former" \
+	"$(all_pids)"
+like "its log removed while it runs: telling why" '*stop the server and restore a backup*' \
+	"$(cat "$scratch/restart")"
+# Who starts then has not the log that the others have.
+victim=$(pids_of main tf-queue)
+kill -s KILL "$victim"
+# shellcheck disable=SC2317 # called by within
+says_remedy() {
+	grep 'prog=tf-queue' "$scratch/main/logs/queue.log" |
+		grep -q 'stop the server and restore a backup'
+}
+if within 10 says_remedy; then
+	ok "its log removed while it runs: who starts then tells what to do"
+else
+	not_ok "its log removed while it runs: who starts then tells what to do" \
+		"$(tail -n 5 "$scratch/main/logs/queue.log")"
+fi
+get /v1/health/ready >/dev/null
+remedy=$(answer | sed -n 's/.*written to it: \(.*\)\.","status.*/\1/p')
+like "its log removed while it runs: in the words of health" "*${remedy:-none}*" \
+	"$(grep 'prog=tf-queue' "$scratch/main/logs/queue.log")"
 repaired "its log removed while it runs"
 
 # Those that were kept are in the log alone.

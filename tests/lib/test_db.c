@@ -381,6 +381,24 @@ Test(db, writes_no_more_when_its_log_or_its_file_is_removed)
 	}
 }
 
+/* Who has it open goes on reading; who does not is told why it cannot. */
+Test(db, tells_of_a_log_that_was_removed_when_another_starts)
+{
+	struct db_options o = {uri, &schema, 2, 5000, false};
+	char path[160];
+	struct db *other = NULL;
+
+	cr_assert_eq(db_write(db, add, key_a), ERR_OK);
+	(void)snprintf(path, sizeof(path), "%s/state.db-wal", dir);
+	cr_assert_eq(unlink(path), 0);
+	cr_expect_eq(db_open(&other, &o), ERR_IO);
+	(void)snprintf(path, sizeof(path), "%s/state.db.damaged", dir);
+	cr_expect_eq(access(path, F_OK), 0);
+	cr_expect_eq(db_check(db), ERR_DAMAGED);
+	cr_expect_eq(db_write(db, add, key_b), ERR_DAMAGED);
+	cr_expect_eq(get(db, "a"), 1);
+}
+
 static bool
 remove_beside(const char *suffix)
 {

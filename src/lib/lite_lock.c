@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lite_damage.h"
+#include "lite_log.h"
 #include "log.h"
 
 int
@@ -68,10 +69,12 @@ has_a_log(struct lite *l)
 	return is;
 }
 
-/* A process that starts next would open other files than we have, and both would write. */
+/* A process that starts next would open other files than we have, and both would write.  Behind the
+ * end of a log that was cut a write would leave a hole, which reads as pages of zeros. */
 static bool
-files_replaced(struct lite *l)
+files_spoilt(struct lite *l)
 {
+	const char *how = "removed or replaced while in use";
 	char path[LITE_PATH_LEN];
 	struct stat log;
 
@@ -80,10 +83,12 @@ files_replaced(struct lite *l)
 	if (!l->files_known && !has_a_log(l))
 		return false;
 	if (l->files_known && !is_another(l->where, &l->file, &l->locked) &&
-	    !is_another(lite_beside(l, "-wal", path), &l->log, &log))
-		return false;
-	lite_damage_tell(
-	    l, "its file or its log", "removed or replaced while in use");
+	    !is_another(lite_beside(l, "-wal", path), &l->log, &log)) {
+		if (!lite_log_short(l))
+			return false;
+		how = "cut short while in use";
+	}
+	lite_damage_tell(l, "its file or its log", how);
 	return true;
 }
 
@@ -99,7 +104,7 @@ lite_lock_take(struct db_conn *c)
 		return ERR_IO;
 	}
 	lite_of(c)->wal_grown = false;
-	if (!lite_damage_known(c) && !files_replaced(lite_of(c))) {
+	if (!lite_damage_known(c) && !files_spoilt(lite_of(c))) {
 		atomic_store(&told, false);
 		return ERR_OK;
 	}

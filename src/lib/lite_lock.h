@@ -13,8 +13,8 @@ int lite_lock_open(const struct lite *l);
 
 /*
  * Become the only writer of all processes; waits.  ERR_DAMAGED, and it was not taken: the
- * store is damaged, or its files are not those that l has open, which is damage too (told,
- * see lite_damage.h).  ERR_IO, logged.  l->locked is the file as it is then.
+ * store is damaged, or its files are not those that l has open, or its log was cut short, which
+ * is damage too (told, see lite_damage.h).  ERR_IO, logged.  l->locked is the file as it is then.
  */
 enum err lite_lock_take(struct db_conn *c);
 void lite_lock_release(struct db_conn *c);

@@ -186,6 +186,19 @@ like "its log removed while it runs: in the words of health" "*${remedy:-none}*"
 	"$(grep 'prog=tf-queue' "$scratch/main/logs/queue.log")"
 repaired "its log removed while it runs"
 
+# The last that was answered is lost with it, and more would be if anybody wrote on.
+again --set STORE_CHECK=1
+n=0
+while [ "$n" -lt 5 ]; do
+	n=$((n + 1))
+	post /v1/job '{"job_queue":"cut"}' >/dev/null
+done
+truncate -s -4096 "$store-wal"
+check_damaged "its log cut short while it runs"
+equal "its log cut short while it runs: what is in the file is read" 200 \
+	"$(get "/v1/job/$id")"
+repaired "its log cut short while it runs"
+
 # Those that were kept are in the log alone.
 stop main
 [ "$(wc -c <"$store-wal")" -gt 56 ] || not_ok "the log holds something"

@@ -399,6 +399,63 @@ Test(db, tells_of_a_log_that_was_removed_when_another_starts)
 	cr_expect_eq(get(db, "a"), 1);
 }
 
+/* Whoever has it open, and has written the last of it or not. */
+Test(db, writes_no_more_behind_the_end_of_a_log_that_was_cut)
+{
+	struct db_options o = {uri, &schema, 2, 5000, false};
+	struct db *other = open_store(5000), *late = NULL;
+	char path[160];
+	struct stat st;
+	off_t cut;
+
+	cr_assert_eq(db_write(other, add, key_x), ERR_OK);
+	cr_assert_eq(db_write(db, add, key_a), ERR_OK);
+	(void)snprintf(path, sizeof(path), "%s/state.db-wal", dir);
+	cr_assert_eq(stat(path, &st), 0);
+	cut = st.st_size - 1;
+	cr_assert_eq(truncate(path, cut), 0);
+	cr_expect_eq(db_write(other, add, key_b), ERR_DAMAGED);
+	cr_expect_eq(db_write(db, add, key_b), ERR_DAMAGED);
+	cr_expect_eq(db_check(db), ERR_DAMAGED);
+	cr_expect_eq(db_open(&late, &o), ERR_IO);
+	cr_assert_eq(stat(path, &st), 0);
+	cr_expect_eq(st.st_size, cut, "nothing is written to it");
+	db_close(other);
+}
+
+static void
+checkpoint(const char *mode)
+{
+	char path[160], sql[80];
+	sqlite3 *other;
+
+	(void)snprintf(path, sizeof(path), "%s/state.db", dir);
+	(void)snprintf(sql, sizeof(sql), "PRAGMA wal_checkpoint(%s)", mode);
+	cr_assert_eq(sqlite3_open(path, &other), SQLITE_OK);
+	cr_assert_eq(sqlite3_exec(other, sql, NULL, NULL, NULL), SQLITE_OK);
+	(void)sqlite3_close(other);
+}
+
+/* As an operator does with sqlite3 while the server runs. */
+Test(db, goes_on_when_the_log_was_cut_by_right)
+{
+	static const char *const modes[] = {"PASSIVE", "RESTART", "TRUNCATE"};
+	struct db *other = open_store(5000);
+	char key[8];
+	size_t i, n = 0;
+
+	for (i = 0; i < 9; i++) {
+		(void)snprintf(key, sizeof(key), "k%zu", n++);
+		cr_assert_eq(
+		    db_write(i % 2 == 0 ? db : other, add, key), ERR_OK);
+		checkpoint(modes[i / 3]);
+		(void)snprintf(key, sizeof(key), "k%zu", n++);
+		cr_assert_eq(db_write(other, add, key), ERR_OK);
+	}
+	cr_expect_eq(db_check(db), ERR_OK);
+	db_close(other);
+}
+
 static bool
 remove_beside(const char *suffix)
 {

@@ -104,6 +104,50 @@ stop_one()
 	rm -f "$dir/pids/$1.pid"
 }
 
+# mark_logs: from here on why_not reads.
+mark_logs()
+{
+	log_marks=
+	for mark_name in $responders; do
+		mark_size=$(wc -c 2>/dev/null <"$dir/logs/$mark_name.log")
+		log_marks="$log_marks $mark_name:$((${mark_size:-0} + 1))"
+	done
+}
+
+# why_not NAME...: what these responders have said of failures since mark_logs, each thing once,
+# and who said it unless all did.  Ends with 1 if they said nothing.
+why_not()
+{
+	for why_mark in $log_marks; do
+		case " $* " in
+		*" ${why_mark%%:*} "*)
+			tail -c "+${why_mark#*:}" \
+				"$dir/logs/${why_mark%%:*}.log"
+			;;
+		esac
+	done 2>/dev/null |
+		sed -n 's/.* level=error prog=\(tf-[a-z]*\) .*msg="\(.*\)"$/\1 \2/p' |
+		sed 's/\\\(.\)/\1/g' | awk -v all=$# '
+		$1 == "tf-supervise" { next }
+		{
+			who = $1
+			sub(/^[^ ]* /, "")
+			if (!($0 in said))
+				order[n++] = $0
+			if (!(($0, who) in by)) {
+				by[$0, who] = 1
+				said[$0] = said[$0] (said[$0] == "" ? "" : ", ") who
+				count[$0]++
+			}
+		}
+		END {
+			for (i = 0; i < n; i++)
+				print (count[order[i]] < all ? \
+				    said[order[i]] ": " : "") order[i]
+			exit n == 0
+		}'
+}
+
 # Processes of a program that have something open below a directory of the instance:
 # these_of PROGRAM DIRECTORY
 these_of()

@@ -30,6 +30,7 @@
 #define GOOD_LIFE_MS 10000 /* who lived that long did not fail at its start */
 #define READY_MS 30000 /* a new one must serve by then */
 #define STOP_S 75
+#define AGAIN_MS 60000 /* between two lines on one that ends always alike */
 
 struct child {
 	pid_t pid; /* 0: none */
@@ -41,6 +42,9 @@ struct child {
 	int64_t kill_ms; /* when to be less patient; 0: not waiting */
 	int delay_ms; /* before the next start */
 	bool served; /* it has told that it serves */
+	int end; /* the status of the last that ended before it served; 0: none */
+	int64_t told_ms; /* when that was logged */
+	unsigned untold; /* how many have ended so since */
 };
 
 static struct supervisor {
@@ -199,14 +203,37 @@ child_ready(struct child *c)
 }
 
 static void
-log_end(pid_t pid, int status)
+log_end(pid_t pid, int status, unsigned untold)
 {
+	char before[48] = "";
+
+	if (untold > 0)
+		(void)snprintf(before, sizeof(before),
+		    ", as have %u since this was told last", untold);
 	if (WIFSIGNALED(status))
-		log_error("%s %ld was ended by signal %d", sv.program,
-		    (long)pid, WTERMSIG(status));
+		log_error("%s %ld was ended by signal %d%s", sv.program,
+		    (long)pid, WTERMSIG(status), before);
 	else if (WEXITSTATUS(status) != 0)
-		log_error("%s %ld ended with status %d", sv.program, (long)pid,
-		    WEXITSTATUS(status));
+		log_error("%s %ld ended with status %d%s", sv.program,
+		    (long)pid, WEXITSTATUS(status), before);
+}
+
+/* Who cannot start says itself why.  That it ended again, each five seconds, tells nothing new. */
+static void
+tell_end(struct child *c, int status)
+{
+	int64_t now = clock_mono_ms();
+
+	if (!c->served && status == c->end && now - c->told_ms < AGAIN_MS) {
+		c->untold++;
+		return;
+	}
+	if (c->served || status != c->end)
+		c->untold = 0;
+	log_end(c->pid, status, c->untold);
+	c->end = c->served ? 0 : status;
+	c->told_ms = now;
+	c->untold = 0;
 }
 
 /* A child that should serve has ended. */
@@ -245,13 +272,15 @@ reap(void)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		log_end(pid, status);
 		for (c = sv.children; c < sv.children + sv.n; c++) {
+			if (c->pid == pid)
+				tell_end(c, status);
 			if (c->pid == pid && !sv.stopping) {
 				child_died(c);
 			} else if (c->pid == pid) {
 				c->pid = 0;
 			} else if (c->old == pid) {
+				log_end(pid, status, 0);
 				c->old = 0;
 				c->kill_ms = 0;
 				if (c->ready_by_ms == 0 && sv.rolling >= 0 &&

@@ -209,6 +209,9 @@ repaired "its log removed while it rests"
 
 # None is made in the place of one that was lost.
 stop main
+for log in "$scratch"/main/logs/*.log; do
+	: >"$log"
+done
 mkdir "$scratch/lost"
 mv "$store" "$scratch/lost"
 if "$top/spawn/up" --no-install --port 0 --dir "$scratch/main" \
@@ -218,6 +221,13 @@ else
 	like "no store is made where one was lost" \
 		'*state.db is missing*restore a backup*move jobs/*' \
 		"$(cat "$scratch/up")"
+	equal "which a start tells once, however many met it" "3 1" \
+		"$(wc -l <"$scratch/up") $(grep -c 'is missing' "$scratch/up")"
+	for name in job status; do
+		equal "and tf-supervise tells once that tf-$name has ended" 1 \
+			"$(grep -c 'prog=tf-supervise .* ended with status 1' \
+				"$scratch/main/logs/$name.log")"
+	done
 fi
 [ ! -e "$store" ] || not_ok "nothing is left there"
 mv "$scratch/lost/state.db" "$store"

@@ -131,6 +131,11 @@ pids_of() {
 	done
 }
 
+# The children of a process, sorted.
+children_of() {
+	pgrep -P "$1" | sort -n
+}
+
 # What the sanitizers or a crash left in the logs of the instance $1.
 reports_of() {
 	find "$scratch/$1" -type f -name '*log*' -exec grep -hE \

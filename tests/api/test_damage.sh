@@ -37,8 +37,7 @@ pages() {
 # The responders, children of the supervisors.
 all_pids() {
 	for file in "$scratch"/main/pids/*.pid; do
-		cat "/proc/$(cat "$file")/task/$(cat "$file")/children" \
-			2>/dev/null
+		children_of "$(cat "$file")"
 	done
 }
 

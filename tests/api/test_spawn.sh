@@ -108,7 +108,7 @@ test_restart() {
 }
 
 nginx_workers() {
-	cat "/proc/$(cat "$scratch/main/nginx.pid")/task/"*/children
+	children_of "$(cat "$scratch/main/nginx.pid")"
 }
 
 # What nginx must know of the configuration it is told by the same command.
@@ -154,6 +154,24 @@ test_restart_nginx() {
 		"$(cat "$scratch/restart.out")"
 	equal "and nginx's files stay" "" "$(diff "$scratch/locations" \
 		"$conf/testflinger-locations.conf")"
+	# As where the kernel does not list the children of a process.
+	sed -i 's/0x9000/300000/' "$conf/testflinger.conf"
+	master=$(cat "$scratch/main/nginx.pid")
+	before=$(nginx_workers)
+	if unshare --mount --propagation private true 2>/dev/null; then
+		# shellcheck disable=SC2016 # for the inner shell
+		unshare --mount --propagation private sh -c 'mount --bind \
+			/dev/null "/proc/$1/task/$1/children" && shift &&
+			exec "$@"' hide "$master" \
+			"$top/spawn/restart" --dir "$scratch/main" \
+			>"$scratch/restart.out" 2>&1
+		equal "without a list of nginx's workers it ends well" 0 $?
+		[ "$(nginx_workers)" != "$before" ] ||
+			not_ok "without a list of nginx's workers they are others"
+	else
+		skip "without a list of nginx's workers" \
+			"this user may not mount anything there"
+	fi
 	sed -i '/^JOB_BODY_MAX/d; /^DISPATCH_WAIT_MAX/d' "$conf/testflinger.conf"
 	"$top/spawn/restart" --dir "$scratch/main" >"$scratch/restart.out" 2>&1
 	equal "and back to the defaults" 0 $?

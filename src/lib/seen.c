@@ -3,6 +3,9 @@
  * written at once.  Names that meet take the next slots; where a run is full the
  * oldest gives way.  Two writers that take one slot at the same moment lose one of the
  * two times, which is what a hint may do.
+ *
+ * The file is read and written and not mapped: one that is cut short, or that the disk does not give,
+ * is then a call that fails, and not the end of the process.  A call costs about a microsecond.
  */
 
 #include "seen.h"
@@ -12,11 +15,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,8 +36,14 @@
 #define TRIES 100
 
 struct slot {
-	_Atomic uint64_t hash; /* 0: free */
-	_Atomic int64_t at;
+	uint64_t hash; /* 0: free */
+	int64_t at;
+};
+
+/* The slots in which a name may be, as they are in the file. */
+struct run {
+	uint64_t first;
+	struct slot slots[RUN];
 };
 
 struct head {
@@ -44,21 +53,16 @@ struct head {
 	uint64_t check; /* of the three before */
 };
 
-struct map {
-	struct head head;
-	struct slot slots[];
-};
-
 struct seen {
 	char *path;
 	uint64_t wanted; /* slots */
 	_Atomic int64_t looked_ms; /* whether the file is still that at path */
 	atomic_bool lost; /* it is not, and another cannot be had */
+	atomic_bool failed; /* it could not be read or written */
 	pthread_rwlock_t lock; /* of everything below */
-	struct map *map;
+	int fd; /* -1: none so far */
 	uint64_t n_slots; /* a power of two */
 	uint64_t seed;
-	size_t size;
 	dev_t dev;
 	ino_t ino;
 };
@@ -82,28 +86,24 @@ check_of(const struct head *h)
 static size_t
 size_for(uint64_t n_slots)
 {
-	return sizeof(struct map) + n_slots * sizeof(struct slot);
+	return sizeof(struct head) + n_slots * sizeof(struct slot);
 }
 
-/* How many slots the file has; 0: it is none of ours, or damaged. */
-static uint64_t
-slots_in(int fd)
+/* False: the file is none of ours, or damaged. */
+static bool
+read_head(int fd, struct head *h)
 {
-	struct head h;
 	struct stat st;
 
-	if (fstat(fd, &st) == -1 ||
-	    pread(fd, &h, sizeof(h), 0) != (ssize_t)sizeof(h) ||
-	    h.magic != MAGIC || h.check != check_of(&h) ||
-	    h.n_slots < SLOTS_MIN || h.n_slots > SLOTS_MAX ||
-	    (h.n_slots & (h.n_slots - 1)) != 0 ||
-	    (uint64_t)st.st_size != size_for(h.n_slots))
-		return 0;
-	return h.n_slots;
+	return fstat(fd, &st) == 0 &&
+	       pread(fd, h, sizeof(*h), 0) == (ssize_t)sizeof(*h) &&
+	       h->magic == MAGIC && h->check == check_of(h) &&
+	       h->n_slots >= SLOTS_MIN && h->n_slots <= SLOTS_MAX &&
+	       (h->n_slots & (h->n_slots - 1)) == 0 &&
+	       (uint64_t)st.st_size == size_for(h->n_slots);
 }
 
-/* All of it is given room now: a page that the disk had no room for would end the
- * process at its first touch. */
+/* All of it is given room now, so that a full disk hinders nobody later. */
 static int
 fill(int fd, uint64_t n_slots)
 {
@@ -170,12 +170,11 @@ static int
 open_good(const char *path, uint64_t n_least, uint64_t n_new)
 {
 	int locked = open_locked(path), fd;
-	uint64_t n;
+	struct head h;
 
 	if (locked == -1)
 		return -1;
-	n = slots_in(locked);
-	if (n != 0 && n >= n_least) {
+	if (read_head(locked, &h) && h.n_slots >= n_least) {
 		(void)flock(locked, LOCK_UN);
 		return locked;
 	}
@@ -184,27 +183,21 @@ open_good(const char *path, uint64_t n_least, uint64_t n_new)
 	return fd;
 }
 
-/* Use the file of fd in place of the one that is mapped. */
+/* Use the file of fd, which is ours from then on, in place of the one that is used. */
 static bool
 go_over(struct seen *s, int fd)
 {
-	uint64_t n = slots_in(fd);
+	struct head h;
 	struct stat st;
-	struct map *map;
 
-	if (n == 0 || fstat(fd, &st) == -1)
-		return false;
-	map =
-	    mmap(NULL, size_for(n), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
+	if (!read_head(fd, &h) || fstat(fd, &st) == -1)
 		return false;
 	(void)pthread_rwlock_wrlock(&s->lock);
-	if (s->map != NULL)
-		(void)munmap(s->map, s->size);
-	s->map = map;
-	s->n_slots = n;
-	s->seed = map->head.seed;
-	s->size = size_for(n);
+	if (s->fd != -1)
+		(void)close(s->fd);
+	s->fd = fd;
+	s->n_slots = h.n_slots;
+	s->seed = h.seed;
 	s->dev = st.st_dev;
 	s->ino = st.st_ino;
 	(void)pthread_rwlock_unlock(&s->lock);
@@ -212,7 +205,7 @@ go_over(struct seen *s, int fd)
 }
 
 static bool
-map_file(struct seen *s, uint64_t n_least)
+use_file(struct seen *s, uint64_t n_least)
 {
 	int fd = open_good(s->path, n_least, s->wanted);
 	bool done = fd != -1 && go_over(s, fd);
@@ -221,7 +214,7 @@ map_file(struct seen *s, uint64_t n_least)
 		log_errno("cannot use %s", s->path);
 	if (done)
 		atomic_store(&s->lost, false);
-	if (fd != -1)
+	else if (fd != -1)
 		(void)close(fd);
 	return done;
 }
@@ -236,12 +229,12 @@ is_current(struct seen *s)
 		return errno != ENOENT;
 	(void)pthread_rwlock_rdlock(&s->lock);
 	same = st.st_ino == s->ino && st.st_dev == s->dev &&
-	       (size_t)st.st_size == s->size;
+	       (uint64_t)st.st_size == size_for(s->n_slots);
 	(void)pthread_rwlock_unlock(&s->lock);
 	return same;
 }
 
-/* Begin to use the map, to be ended by unlocking.  Another process may have replaced the file,
+/* Begin to use the file, to be ended by unlocking.  Another process may have replaced the file,
  * or a person removed it: now and then one thread looks, so that all soon use the same. */
 static void
 enter(struct seen *s)
@@ -253,7 +246,7 @@ enter(struct seen *s)
 	if (now - last >= LOOK_MS &&
 	    atomic_compare_exchange_strong(&s->looked_ms, &last, now) &&
 	    !is_current(s))
-		(void)map_file(s, 0);
+		(void)use_file(s, 0);
 	(void)pthread_rwlock_rdlock(&s->lock);
 }
 
@@ -273,10 +266,11 @@ seen_open(struct seen **out, const char *path, uint64_t n)
 		return ERR_NOMEM;
 	}
 	(void)pthread_rwlock_init(&s->lock, NULL);
+	s->fd = -1;
 	s->wanted = slots_for(n);
 	s->looked_ms = clock_mono_ms();
 	errno = ENAMETOOLONG;
-	if (strlen(path) >= PATH_LEN || !map_file(s, s->wanted)) {
+	if (strlen(path) >= PATH_LEN || !use_file(s, s->wanted)) {
 		seen_close(s);
 		return ERR_IO;
 	}
@@ -289,8 +283,8 @@ seen_close(struct seen *s)
 {
 	if (s == NULL)
 		return;
-	if (s->map != NULL)
-		(void)munmap(s->map, s->size);
+	if (s->fd != -1)
+		(void)close(s->fd);
 	(void)pthread_rwlock_destroy(&s->lock);
 	free(s->path);
 	free(s);
@@ -310,10 +304,70 @@ hash_of(const struct seen *s, enum seen_kind kind, const char *name)
 	return h != 0 ? h : 1;
 }
 
-static struct slot *
-slot_at(const struct seen *s, uint64_t hash, unsigned i)
+/* Whether all of it went well.  Where it did not the next use looks at the file again. */
+static bool
+went(struct seen *s, ssize_t n, size_t wanted)
 {
-	return &s->map->slots[(hash + i) & (s->n_slots - 1)];
+	if (n == (ssize_t)wanted) {
+		atomic_store(&s->failed, false);
+		return true;
+	}
+	if (n != -1)
+		errno = EIO; /* it is shorter than it was */
+	if (!atomic_exchange(&s->failed, true))
+		log_errno("cannot use %s", s->path);
+	atomic_store(&s->looked_ms, clock_mono_ms() - LOOK_MS);
+	return false;
+}
+
+static off_t
+place_of(uint64_t i)
+{
+	return (off_t)(sizeof(struct head) + i * sizeof(struct slot));
+}
+
+static bool
+read_run(struct seen *s, uint64_t hash, struct run *r)
+{
+	uint64_t first = hash & (s->n_slots - 1), left = s->n_slots - first;
+	size_t n = left < RUN ? (size_t)left : RUN;
+
+	r->first = first;
+	if (!went(s,
+		pread(
+		    s->fd, r->slots, n * sizeof(r->slots[0]), place_of(first)),
+		n * sizeof(r->slots[0])))
+		return false;
+	/* It goes on at the beginning. */
+	return n == RUN ||
+	       went(s,
+		   pread(s->fd, r->slots + n, (RUN - n) * sizeof(r->slots[0]),
+		       place_of(0)),
+		   (RUN - n) * sizeof(r->slots[0]));
+}
+
+/* One member of the ith slot of the run. */
+static void
+write_word(struct seen *s, const struct run *r, unsigned i, size_t member,
+    const void *p)
+{
+	uint64_t slot = (r->first + i) & (s->n_slots - 1);
+
+	(void)went(s,
+	    pwrite(s->fd, p, sizeof(uint64_t), place_of(slot) + (off_t)member),
+	    sizeof(uint64_t));
+}
+
+static void
+write_hash(struct seen *s, const struct run *r, unsigned i, uint64_t hash)
+{
+	write_word(s, r, i, offsetof(struct slot, hash), &hash);
+}
+
+static void
+write_at(struct seen *s, const struct run *r, unsigned i, int64_t at)
+{
+	write_word(s, r, i, offsetof(struct slot, at), &at);
 }
 
 /* Whether at can be the time of something at now; what a damaged file or a wrong clock
@@ -324,106 +378,101 @@ is_time(int64_t at, int64_t now_ms)
 	return at >= 0 && at <= now_ms + SEEN_AHEAD_MS;
 }
 
-/* The slot of the hash; NULL: it has none.  *room: where it could go. */
-static struct slot *
-find(const struct seen *s, uint64_t hash, int64_t now_ms, struct slot **room)
+/* Which slot of the run is that of the hash; RUN: none.  *room: where it could go. */
+static unsigned
+find(const struct run *r, uint64_t hash, int64_t now_ms, unsigned *room)
 {
-	struct slot *slot, *oldest = NULL;
 	int64_t at, least = INT64_MAX;
-	uint64_t h;
 	unsigned i;
 
 	for (i = 0; i < RUN; i++) {
-		slot = slot_at(s, hash, i);
-		h = atomic_load(&slot->hash);
-		if (h == hash)
-			return slot;
-		at = h == 0 ? -1 : atomic_load(&slot->at);
+		if (r->slots[i].hash == hash)
+			return i;
+		at = r->slots[i].hash == 0 ? -1 : r->slots[i].at;
 		if (!is_time(at, now_ms))
 			at = -1;
 		if (at < least) {
 			least = at;
-			oldest = slot;
+			*room = i;
 		}
-		if (h == 0)
+		if (r->slots[i].hash == 0)
 			break;
 	}
-	*room = oldest;
-	return NULL;
+	return RUN;
 }
 
-/* The slot of the name, which is given one if it has none. */
-static struct slot *
-place(struct seen *s, enum seen_kind kind, const char *name, int64_t now_ms)
+enum use {
+	USE_LOOK,
+	USE_TOUCH, /* the time, of what has a place */
+	USE_KEEP, /* a place for what has none */
+	USE_NOTE /* both */
+};
+
+/* The time that the name had; 0: none. */
+static int64_t
+use(struct seen *s, enum use how, enum seen_kind kind, const char *name,
+    int64_t now_ms)
 {
 	uint64_t hash = hash_of(s, kind, name);
-	struct slot *room = NULL, *slot = find(s, hash, now_ms, &room);
+	unsigned i, room = 0;
+	int64_t at = 0;
+	struct run r;
 
-	if (slot == NULL) {
-		slot = room;
-		atomic_store(&slot->at, 0);
-		atomic_store(&slot->hash, hash);
+	if (!read_run(s, hash, &r))
+		return 0;
+	i = find(&r, hash, now_ms, &room);
+	if (i != RUN) {
+		at = r.slots[i].at;
+	} else if (how == USE_KEEP || how == USE_NOTE) {
+		i = room;
+		write_at(s, &r, i, 0);
+		write_hash(s, &r, i, hash);
+	} else {
+		return 0;
 	}
-	return slot;
+	if ((how == USE_TOUCH || how == USE_NOTE) &&
+	    (at < now_ms || !is_time(at, now_ms)))
+		write_at(s, &r, i, now_ms);
+	return is_time(at, now_ms) ? at : 0;
 }
 
-static void
-set(struct slot *slot, int64_t now_ms)
+static int64_t
+enter_and_use(struct seen *s, enum use how, enum seen_kind kind,
+    const char *name, int64_t now_ms)
 {
-	int64_t at = atomic_load(&slot->at);
+	int64_t at;
 
-	if (at < now_ms || !is_time(at, now_ms))
-		atomic_store(&slot->at, now_ms);
+	if (s == NULL)
+		return 0;
+	enter(s);
+	at = use(s, how, kind, name, now_ms);
+	leave(s);
+	return at;
 }
 
 void
 seen_note(struct seen *s, enum seen_kind kind, const char *name, int64_t now_ms)
 {
-	if (s == NULL)
-		return;
-	enter(s);
-	set(place(s, kind, name, now_ms), now_ms);
-	leave(s);
+	(void)enter_and_use(s, USE_NOTE, kind, name, now_ms);
 }
 
 void
 seen_touch(
     struct seen *s, enum seen_kind kind, const char *name, int64_t now_ms)
 {
-	struct slot *room, *slot;
-
-	if (s == NULL)
-		return;
-	enter(s);
-	slot = find(s, hash_of(s, kind, name), now_ms, &room);
-	if (slot != NULL)
-		set(slot, now_ms);
-	leave(s);
+	(void)enter_and_use(s, USE_TOUCH, kind, name, now_ms);
 }
 
 void
 seen_keep(struct seen *s, enum seen_kind kind, const char *name, int64_t now_ms)
 {
-	if (s == NULL)
-		return;
-	enter(s);
-	(void)place(s, kind, name, now_ms);
-	leave(s);
+	(void)enter_and_use(s, USE_KEEP, kind, name, now_ms);
 }
 
 int64_t
 seen_last(struct seen *s, enum seen_kind kind, const char *name, int64_t now_ms)
 {
-	struct slot *room, *slot;
-	int64_t at;
-
-	if (s == NULL)
-		return 0;
-	enter(s);
-	slot = find(s, hash_of(s, kind, name), now_ms, &room);
-	at = slot != NULL ? atomic_load(&slot->at) : 0;
-	leave(s);
-	return is_time(at, now_ms) ? at : 0;
+	return enter_and_use(s, USE_LOOK, kind, name, now_ms);
 }
 
 int64_t

@@ -6,9 +6,9 @@
 #include "err.h"
 
 /*
- * When agents, queues and jobs were last heard of: times in a file that processes map,
+ * When agents, queues and jobs were last heard of: times in a file that processes share,
  * so that a sign of life costs no write to the store.  It is a hint.  What it has
- * lost (a damaged file, a crowded table, a power cut) the store knows from not long
+ * lost (a file that was damaged or cut short, a crowded table, a power cut) the store knows from not long
  * ago, because the times are written down there now and then.
  */
 
@@ -17,8 +17,8 @@ struct seen;
 enum seen_kind { SEEN_AGENT, SEEN_QUEUE, SEEN_JOB };
 
 /*
- * Map the file at path, of room for n names or more; a file that is missing, damaged or
- * smaller is replaced by an empty one.  Whoever maps the former goes over to the one at path
+ * Use the file at path, of room for n names or more; a file that is missing, damaged or
+ * smaller is replaced by an empty one.  Whoever uses the former goes over to the one at path
  * within about a second of use, whatever its size, and makes a new one where there is none.
  * ERR_IO (logged).  Free with seen_close().  NULL may be passed to all functions here:
  * it notes nothing and remembers nothing.

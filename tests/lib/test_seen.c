@@ -173,7 +173,7 @@ Test(seen, becomes_one_again_for_all_when_one_has_replaced_it)
 	cr_expect_eq(access(path, F_OK), 0);
 }
 
-Test(seen, begins_anew_with_a_damaged_head_and_hurts_nobody_who_maps_it)
+Test(seen, begins_anew_with_a_damaged_head_and_hurts_nobody_who_uses_it)
 {
 	static const off_t places[] = {0, 8, 16, 24};
 	struct seen *other;
@@ -204,13 +204,37 @@ Test(seen, begins_anew_with_a_file_that_is_cut)
 	}
 }
 
+/* By a wrong hand, below those who use it: they forget, and go on. */
+Test(seen, ends_nobody_who_uses_a_file_that_is_cut)
+{
+	static const off_t sizes[] = {0, 10, 32, 4095, 16384};
+	struct seen *other;
+	char name[32];
+	unsigned i, n;
+
+	cr_assert_eq(seen_open(&other, path, 1000), ERR_OK);
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		cr_assert_eq(truncate(path, sizes[i]), 0);
+		for (n = 0; n < 500; n++) {
+			(void)snprintf(name, sizeof(name), "agent-%u", n);
+			(void)seen_last(s, SEEN_AGENT, name, NOW);
+			seen_note(s, SEEN_AGENT, name, 1000);
+			seen_keep(other, SEEN_JOB, name, NOW);
+			seen_touch(other, SEEN_QUEUE, name, NOW);
+		}
+		cr_expect(comes_to(s, other, "a"));
+		cr_expect(comes_to(other, s, "b"));
+	}
+	seen_close(other);
+}
+
 Test(seen, has_its_room_on_disk_from_the_beginning)
 {
 	struct stat st;
 
 	cr_assert_eq(stat(path, &st), 0);
 	cr_expect_geq(st.st_blocks * 512, st.st_size,
-	    "a full disk must not end the process later");
+	    "a full disk must not hinder later");
 }
 
 Test(seen, believes_no_time_that_lies_ahead)

@@ -101,6 +101,32 @@ test_kills() {
 	equal "the store is sound after the kills" ok "$(integrity main)"
 }
 
+# responders NAME: each of the nine processes of an instance, one a line.
+responders() {
+	for responder in job dispatch result file agent queue auth event \
+		status; do
+		printf '%s %s\n' "$responder" \
+			"$(pids_of "$1" "tf-$responder")"
+	done
+}
+
+# restarted NAME TEXT: spawn/restart on a full disk, after which each is another process.
+restarted() {
+	former=$(responders "$1")
+	"$top/spawn/restart" --dir "$scratch/$1" >"$scratch/restart.out" 2>&1
+	equal "$2 ends with 1" 1 $?
+	# A line for each that stayed, and for each that is gone or there twice.
+	equal "$2 replaces each responder" "" "$(responders "$1" |
+		while read -r responder pid more; do
+			if [ -z "$pid" ] || [ -n "$more" ]; then
+				echo "$responder: $pid $more"
+			elif printf '%s\n' "$former" |
+				grep -qxF "$responder $pid"; then
+				echo "$responder: stayed"
+			fi
+		done)"
+}
+
 integrity() {
 	sqlite3 "$scratch/$1/data/state.db" 'PRAGMA integrity_check'
 }
@@ -156,15 +182,14 @@ $new" "$(take_all full)"
 	equal "the store is sound after it" ok \
 		"$(sqlite3 "$disk/full/data/state.db" 'PRAGMA integrity_check')"
 	dd if=/dev/zero of="$disk/fill" bs=4096 2>/dev/null
-	"$top/spawn/restart" --dir "$disk/full" >"$scratch/restart.out" 2>&1
+	restarted disk/full "a restart on a full disk"
 	like "a restart on a full disk tells of it" '*not ready*"disk":"full"*room*' \
 		"$(cat "$scratch/restart.out")"
 	before=$(cat "$disk"/full/conf/nginx.conf "$disk"/full/conf/testflinger-*)
 	# It fits into the last block of the file.
 	echo 'JOB_BODY_MAX = 1000000' >>"$disk/full/conf/testflinger.conf"
-	"$top/spawn/restart" --dir "$disk/full" >"$scratch/restart.out" 2>&1
-	equal "new files of nginx have no room on a full disk" 1 $?
-	like "which is told" '*nginx goes on with its former files*' \
+	restarted disk/full "a restart with new files of nginx"
+	like "for which there is no room, which is told" '*nginx goes on with its former files*' \
 		"$(cat "$scratch/restart.out")"
 	equal "and the former ones are whole" "$before" \
 		"$(cat "$disk"/full/conf/nginx.conf "$disk"/full/conf/testflinger-*)"

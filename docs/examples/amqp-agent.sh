@@ -19,9 +19,11 @@ A broker takes a message back that stays unacknowledged for long (30 minutes
 with RabbitMQ), and a job may run longer.  So the command that consumes a
 message puts it into the directory SPOOL, made if it is missing, and claims
 the job; then it is acknowledged, and then it runs.  What lies in SPOOL when
-the agent starts runs first: a job is not lost if the machine goes down.  A
-job that is not for this agent, or a server that is away, leaves the message
-on the queue.
+the agent starts comes first: a job is not lost if the machine goes down.  One
+whose commands had begun is not run again, for nobody knows what they have
+done.  Its result is exit code 143, as of commands ended by a signal, and what
+it had put out, with a line that says so.  A job that is not for this agent, or
+a server that is away, leaves the message on the queue.
 
   --once         run what is spooled, or else wait for one message and run its
                  job, and end
@@ -40,15 +42,16 @@ hides them from no job that looks for them: it runs as the same user, who may
 read /proc/PID/environ of the agent and the file of its token.
 
 The result is a report then: the exit code is its status.test, and the output
-is the log of the test phase.
+is the log of the test phase, in pieces.  Output that the server refuses as too
+long (413) is left out, with a line in its place.
 
 It runs whatever a submitter sends, as the user who started it: give it a
 machine, a container or at least a user of its own.
 
 Needs curl, awk, iconv, and amqp-consume and amqp-declare-queue (Debian:
 amqp-tools).  Its limits: the password in AMQP_URL is seen by who may list
-processes; output is posted at the end and as a whole, without NUL and bytes
-that are not UTF-8.
+processes; output is posted at the end, without NUL and bytes that are not
+UTF-8.  Who ends the agent ends the commands of its job too.
 
 Exit status: 0; 1 if the broker or the server failed, or with --once if the
 message was left on the queue; 2 for a wrong command line.
@@ -69,27 +72,52 @@ why() {
 	printf 'status %s%s' "$status" "${said:+: $said}"
 }
 
-# Standard input as a JSON string without its quotes.  A newline more at the end
-# makes awk see whether the last line had one.
+# Standard input as JSON strings without their quotes, one a line, each of $1 bytes
+# at most; of any length with 0.  A newline more at the end makes awk see whether the
+# last line had one.
 escape() {
 	{
 		tr -d '\000'
 		echo
-	} | iconv -c -f UTF-8 -t UTF-8 | LC_ALL=C awk '
+	} | iconv -c -f UTF-8 -t UTF-8 | LC_ALL=C awk -v most="$1" '
 	BEGIN {
 		for (i = 1; i < 32; i++)
 			as[sprintf("%c", i)] = sprintf("\\u%04x", i)
 		as["\""] = "\\\""
 		as["\\"] = "\\\\"
 	}
-	NR > 1 { printf "\\n" }
+	# What must not be cut.
+	function whole(s) {
+		if (most > 0 && used + length(s) > most) {
+			printf "\n"
+			used = 0
+		}
+		printf "%s", s
+		used += length(s)
+	}
+	# What may be, between characters.
+	function text(s,    n) {
+		while (most > 0 && used + length(s) > most) {
+			n = most - used
+			while (n > 0 && substr(s, n + 1, 1) ~ /[\200-\277]/)
+				n--
+			printf "%s\n", substr(s, 1, n)
+			s = substr(s, n + 1)
+			used = 0
+		}
+		printf "%s", s
+		used += length(s)
+	}
+	NR > 1 { whole("\\n") }
 	{
 		while ((n = match($0, /["\\\001-\037]/)) > 0) {
-			printf "%s%s", substr($0, 1, n - 1), as[substr($0, n, 1)]
+			text(substr($0, 1, n - 1))
+			whole(as[substr($0, n, 1)])
 			$0 = substr($0, n + 1)
 		}
-		printf "%s", $0
-	}'
+		text($0)
+	}
+	END { printf "\n" }'
 }
 
 # The file is for nobody else, and a process list does not show what is in it.
@@ -97,11 +125,12 @@ use_token() {
 	printf 'Authorization: Bearer %s\n' "$1" >"$work/token"
 }
 
-# Wait for the command that was started last.  A trap waits for the end of any other
-# command, and one that goes on would do so for an agent that has gone.
+# Wait for the command that was started last; $1: the group that it leads, to be ended
+# with it.  A trap waits for the end of any other command, and one that goes on would do
+# so for an agent that has gone.
 finish() {
-	child=$!
-	wait "$child"
+	child="$! ${1-}"
+	wait "$!"
 	finished=$?
 	child=
 	return "$finished"
@@ -190,7 +219,7 @@ tell() {
 # for AGENT_LOST_TIMEOUT is called lost.
 beat() {
 	child=
-	trap '[ -z "$child" ] || kill "$child"; exit 0' TERM
+	trap '[ -z "$child" ] || kill $child; exit 0' TERM
 	while kill -0 "$$"; do
 		tell test "$id"
 		sleep 60 &
@@ -198,15 +227,19 @@ beat() {
 	done
 }
 
+# That the job $1 has begun is on disk before it does.
 run_commands() {
-	value test_data/test_cmds "$1" >"$work/commands"
+	value test_data/test_cmds "$1.claimed" >"$work/commands"
 	mkdir "$work/dir" || return 1
+	: >"$1.output" && : >"$1.begun" && sync "$1.begun" "$spool" || return 1
 	beat >/dev/null 2>&1 &
 	beating=$!
 	(
 		unset AGENT_TOKEN AGENT_LOGIN
-		cd "$work/dir" && exec sh "$work/commands"
-	) </dev/null >"$work/output" 2>&1
+		cd "$work/dir" && exec setsid sh "$work/commands"
+	) </dev/null >"$1.output" 2>&1 &
+	# And all that it starts.
+	finish -$!
 	code=$?
 	kill "$beating"
 	wait "$beating"
@@ -216,28 +249,51 @@ run_commands() {
 	return "$code"
 }
 
+# Report the fragment $2 of the log of job $1, whose text is on standard input.
+fragment() {
+	{
+		printf '{"fragment_number":%d,"phase":"test",' "$2"
+		date -u '+"timestamp":"%Y-%m-%dT%H:%M:%SZ",'
+		printf '"log_data":"'
+		tr -d '\n'
+		printf '"}'
+	} >"$work/log"
+	mv "$work/log" "$1.log.$(printf '%06d' "$2")"
+}
+
 # What there is to post of job $1, which ended with code $2.  With a token a result is
-# a report, and the output a log.
+# a report, and the output a log, its last piece the one with the highest number.
 write_result() {
 	if [ -s "$work/token" ]; then
-		{
-			printf '{"fragment_number":0,"phase":"test",'
-			date -u '+"timestamp":"%Y-%m-%dT%H:%M:%SZ",'
-			printf '"log_data":"'
-			escape <"$work/output"
-			printf '"}'
-		} >"$work/log"
-		mv "$work/log" "$1.log" || return 1
+		rm -rf "$work/pieces"
+		mkdir "$work/pieces" || return 1
+		escape "$piece" <"$1.output" |
+			(cd "$work/pieces" && split -a 6 -d -l 1)
+		n=0
+		for file in "$work/pieces"/*; do
+			fragment "$1" "$n" <"$file" || return 1
+			n=$((n + 1))
+		done
 		printf '{"status":{"test":%d},"job_state":"complete"}' "$2" \
 			>"$work/result"
 	else
 		{
 			printf '{"exit_code":%d,"output":"' "$2"
-			escape <"$work/output"
+			escape 0 <"$1.output" | tr -d '\n'
 			printf '"}'
 		} >"$work/result"
+		printf '{"exit_code":%d,"output":"%s\\n"}' "$2" "$left_out" \
+			>"$1.short"
 	fi
 	mv "$work/result" "$1.result"
+}
+
+# The job $1 was begun, and its end was not seen.
+write_interrupted() {
+	printf '\n%s\n' 'amqp-agent: interrupted: the agent ended while this ran' \
+		>>"$1.output"
+	tell waiting ''
+	write_result "$1" 143
 }
 
 # post FILE PATH
@@ -249,6 +305,34 @@ post() {
 	return 1
 }
 
+# Post what is left of the log of job $1.  A piece that is too long never gets shorter.
+post_log() {
+	for file in "$1".log.*; do
+		[ -e "$file" ] || continue
+		if ! post "$file" "/v1/result/$id/log/output"; then
+			[ "$status" = 413 ] || return 1
+			number=${file##*.log.}
+			printf '%s\\n' "$left_out" |
+				fragment "$1" $((1$number - 1000000)) || return 1
+			post "$file" "/v1/result/$id/log/output" ||
+				[ "$status" = 413 ] || return 1
+		fi
+		rm -f "$file"
+	done
+}
+
+post_result() {
+	post "$1.result" "/v1/result/$id" && return 0
+	[ "$status" = 413 ] && [ -e "$1.short" ] || return 1
+	mv "$1.short" "$1.result"
+	post "$1.result" "/v1/result/$id"
+}
+
+forget() {
+	rm -f "$1" "$1".claimed "$1".log.* "$1".result "$1".short "$1".output \
+		"$1".begun
+}
+
 # Run the spooled job $1 and post its result; the files go when that is done.
 # A result that was not taken is posted again, the job is not run again.
 run_job() {
@@ -256,23 +340,23 @@ run_job() {
 	case $? in
 	0) ;;
 	1)
-		rm -f "$1" "$1.claimed" "$1.log" "$1.result"
+		forget "$1"
 		return 0
 		;;
 	*) return 1 ;;
 	esac
-	if [ ! -e "$1.result" ]; then
+	if [ -e "$1.begun" ] && [ ! -e "$1.result" ]; then
+		say "job $id: interrupted, not run again"
+		write_interrupted "$1" || return 1
+	elif [ ! -e "$1.result" ]; then
 		say "job $id: running"
-		run_commands "$1.claimed"
+		run_commands "$1"
 		code=$?
 		write_result "$1" "$code" || return 1
 		say "job $id: exit code $code"
 	fi
-	if [ -e "$1.log" ]; then
-		post "$1.log" "/v1/result/$id/log/output" || return 1
-	fi
-	post "$1.result" "/v1/result/$id" || return 1
-	rm -f "$1" "$1.claimed" "$1.log" "$1.result"
+	post_log "$1" && post_result "$1" || return 1
+	forget "$1"
 	say "job $id: result posted"
 }
 
@@ -301,7 +385,10 @@ make_work() {
 	work=$(mktemp -d) || exit 1
 	child=
 	beating=
-	trap 'rm -rf "$work"; [ -z "$child$beating" ] || kill $child $beating' EXIT
+	piece=65536
+	left_out='[output left out: longer than the server takes]'
+	trap 'rm -rf "$work"
+		[ -z "$child$beating" ] || kill -s TERM -- $child $beating' EXIT
 	trap 'exit 1' HUP INT TERM
 	: >"$work/token"
 	[ -z "${AGENT_TOKEN-}" ] || use_token "$AGENT_TOKEN"

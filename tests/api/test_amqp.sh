@@ -199,9 +199,67 @@ test_agent() {
 	fi
 }
 
+# What the server takes no part of is left out, and the next job has its turn.
+test_agent_long_result() {
+	start short --set RESULT_BODY_MAX=1024 --set "AMQP_URI=$amqp"
+	post /v1/job '{"job_queue":"short","test_data":{"test_cmds":"yes | head -n 3000; exit 5"}}' \
+		>/dev/null
+	id=$(answer | id_in)
+	timeout 60 "$agent" --once "$url" "$amqp" short "$scratch/spool3" \
+		>"$scratch/out" 2>&1
+	equal "the example agent ends well with output that is too long" 0 $?
+	get "/v1/result/$id" >/dev/null
+	like "its result has the exit code and says what is missing" \
+		'{"exit_code":5,"output":"*left out*"}' "$(answer)"
+	equal "nothing is left in that spool" "" "$(ls "$scratch/spool3")"
+	stop short
+	url=$main_url
+}
+
+# log_of JOB: what its log of the test phase holds.
+log_of() {
+	get "/v1/result/$1" >/dev/null
+	json_member test_output <"$scratch/answer"
+}
+
+# agent_runs TEXT COMMANDS: for the instance account; the job in id.
+agent_runs() {
+	post /v1/job "{\"job_queue\":\"agents\",\"test_data\":{\"test_cmds\":\"$2\"}}" \
+		>/dev/null
+	id=$(answer | id_in)
+	AGENT_LOGIN='lab:a secret of the lab' timeout 60 "$agent" --once "$url" \
+		"$at" agents "$scratch/spool2" >"$scratch/out" 2>&1
+	equal "$1: the agent ends well" 0 $?
+	equal "$1: nothing is left in its spool" "" "$(ls "$scratch/spool2")"
+	get "/v1/result/$id" >/dev/null
+	like "$1: the job is complete" '*"job_state":"complete"*' "$(answer)"
+}
+
+# Longer than LOG_BODY_MAX, with characters and escapes that a cut could go through.
+test_agent_long_log() {
+	text="output of 400 kB"
+	odd_line='a"b\c	é'
+	{
+		yes "$odd_line" | head -n 20000
+		yes "$odd_line" | head -n 10000 | tr -d '\n'
+		echo
+	} >"$scratch/long"
+	agent_runs "$text" "cat $scratch/long"
+	log_of "$id" >"$scratch/long.log"
+	equal "$text: its log is whole" "$(cksum <"$scratch/long")" \
+		"$(head -c -1 "$scratch/long.log" | cksum)"
+	text="output of which no piece is taken"
+	sed -i 's/^LOG_BODY_MAX.*/LOG_BODY_MAX = 1024/' \
+		"$scratch/account/conf/testflinger.conf"
+	"$top/spawn/restart" --dir "$scratch/account" >"$scratch/restart" 2>&1 ||
+		not_ok "$text: the limit is lower" "$(cat "$scratch/restart")"
+	agent_runs "$text" "cat $scratch/long"
+	like "$text: its log says so" '*left out*' "$(log_of "$id" | head -n 1)"
+}
+
 # On a server that asks who it is, the same as the consumer of a message and by itself.
 test_agent_with_account() {
-	start account --rabbitmq --set ANONYMOUS_ROLES=contributor \
+	start account --rabbitmq --set LOG_BODY_MAX=100000 --set ANONYMOUS_ROLES=contributor \
 		--set JWT_SIGNING_KEY=0123456789abcdef0123456789abcdef
 	echo 'a secret of the lab' | "$BUILD/testflingerctl" \
 		--config "$scratch/account/conf/testflinger.conf" \
@@ -222,6 +280,7 @@ test_agent_with_account() {
 		'{"job_state":"complete","test_status":0,"test_output":"done\n"}' \
 		"$(answer)"
 	equal "nothing is left in its spool" "" "$(ls "$scratch/spool2")"
+	test_agent_long_log
 	stop account
 	url=$main_url
 }
@@ -240,6 +299,7 @@ test_ordinary_job
 test_repeat
 test_max_queues
 test_agent
+test_agent_long_result
 test_agent_with_account
 test_stall
 test_kill

@@ -91,6 +91,31 @@ within 20 ceased
 equal "and when it is ended its consumer ends too" 0 $?
 kill -KILL "$ending" 2>/dev/null
 
+# Nobody knows what the commands of a job that had begun have done, so it runs once.
+given cut "echo \$\$ >>$scratch/cut; echo so far; sleep 600"
+"$top/docs/examples/amqp-agent.sh" "$url" "$amqp" cut "$scratch/cutting" \
+	>"$scratch/out" 2>&1 &
+ending=$!
+within 20 test -s "$scratch/cut"
+kill "$ending"
+wait "$ending"
+# shellcheck disable=SC2317 # called by within
+commands_ended() {
+	! kill -0 "$(cat "$scratch/cut")" 2>/dev/null
+}
+if within 5 commands_ended; then
+	ok "an agent that is ended amid a job ends its commands"
+else
+	not_ok "an agent that is ended amid a job ends its commands"
+fi
+like "and does not run it again" "*$id: interrupted, not run again*$id: result posted*" \
+	"$(amqp_agent cutting cut)"
+equal "so it has run once" 1 "$(wc -l <"$scratch/cut")"
+get "/v1/result/$id" >/dev/null
+like "its result says so" '{"exit_code":143,"output":"so far*amqp-agent: interrupted*' \
+	"$(answer)"
+equal "and nothing of it is left" "" "$(ls "$scratch/cutting")"
+
 /usr/bin/python3 "$top/tests/api/claim.py" "$scratch/main" "$scratch/other" \
 	"$amqp" >"$scratch/claims" 2>&1
 claims=$?

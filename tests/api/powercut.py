@@ -899,8 +899,10 @@ def check(record, states, seed, scratch):
     whole = looks.add(cuts)
     some = plan(record, "500", seed) if states == "all" else cuts
     mark, keepers = record.mark, record.syncers("jobs")
-    next_jobs = looks.add(some, lambda _, name, place, __: name == "jobs" and place < mark)
-    next_store = looks.add(some, lambda _, name, place, pid: name == "" and (
+    # Before they were there no process began without the syncs of the one before it.
+    later = [cut for cut in some if cut[0] >= mark]
+    next_jobs = looks.add(later, lambda _, name, place, __: name == "jobs" and place < mark)
+    next_store = looks.add(later, lambda _, name, place, pid: name == "" and (
         place < mark or pid in keepers))
     kinds = [(name, looks.add_first(some, forget)) for name, forget in KINDS]
     all_found = looks.found()

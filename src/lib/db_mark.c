@@ -44,26 +44,50 @@ line_of(const struct stat *st, char out[LINE_LEN + 1])
 		   (long long)st->st_size) == LINE_LEN;
 }
 
+/* The mark of a log that was cut. */
+static void
+line_of_cut(char out[LINE_LEN + 1])
+{
+	(void)snprintf(out, LINE_LEN + 1, "%-*s\n", LINE_LEN - 1,
+	    "the log was cut short, and changes are lost");
+}
+
 static bool
 has_log(const char *where)
 {
 	return size_of(where, "-wal") > LOG_EMPTY;
 }
 
-void
-db_mark_set(const char *where, const struct stat *st)
+static void
+write_mark(const char *where, const char line[LINE_LEN], bool sync)
 {
-	char path[PATH_LEN], line[LINE_LEN + 1];
-	int fd;
-
-	if (!line_of(st, line))
-		return;
-	fd = open(
+	char path[PATH_LEN];
+	int fd = open(
 	    beside(where, ".mark", path), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	if (fd == -1 || pwrite(fd, line, LINE_LEN, 0) != LINE_LEN)
+
+	if (fd == -1 || pwrite(fd, line, LINE_LEN, 0) != LINE_LEN ||
+	    (sync && fsync(fd) == -1))
 		log_errno("store: cannot write %s", path);
 	if (fd != -1)
 		(void)close(fd);
+}
+
+void
+db_mark_set(const char *where, const struct stat *st)
+{
+	char line[LINE_LEN + 1];
+
+	if (line_of(st, line))
+		write_mark(where, line, false);
+}
+
+void
+db_mark_cut(const char *where)
+{
+	char line[LINE_LEN + 1];
+
+	line_of_cut(line);
+	write_mark(where, line, true);
 }
 
 static bool
@@ -80,15 +104,21 @@ read_mark(const char *where, char out[LINE_LEN])
 
 /* In this order: a mark is set after the log has grown, and a log that goes into state.db is
  * removed after that has changed.  So it does not matter what others do meanwhile. */
-bool
+const char *
 db_mark_lost_log(const char *where)
 {
 	char line[LINE_LEN + 1], marked[LINE_LEN];
 	struct stat st;
 
-	return read_mark(where, marked) && !has_log(where) &&
-	       stat(where, &st) == 0 && line_of(&st, line) &&
-	       memcmp(marked, line, LINE_LEN) == 0;
+	if (!read_mark(where, marked))
+		return NULL;
+	line_of_cut(line);
+	if (memcmp(marked, line, LINE_LEN) == 0)
+		return "cut short while in use";
+	return !has_log(where) && stat(where, &st) == 0 && line_of(&st, line) &&
+		       memcmp(marked, line, LINE_LEN) == 0
+		   ? "removed while no server ran"
+		   : NULL;
 }
 
 /* A store that is just being made has its first page before it has log or mark, so those

@@ -5,11 +5,12 @@
 #include <sys/stat.h>
 
 /*
- * Whether files of an SQLite store were removed while nobody had it open.  A small file
+ * Whether files of an SQLite store were removed while nobody had it open, or its log was cut.  A small file
  * beside it, its mark, holds size and time of state.db as they were while the log held
  * changes that were in no other file.  A log that is gone while state.db is still the same
  * was removed; who puts the log's changes into state.db, or restores a backup, changes that.
- * A mark that is missing, stale or torn says nothing, so it needs no sync.
+ * A mark that is missing, stale or torn says nothing, so it needs no sync; that of a cut log
+ * is synced.
  * where is the path of state.db.
  */
 
@@ -17,9 +18,13 @@
  * were committed.  Call it with the writers' lock held; once for each st is enough. */
 void db_mark_set(const char *where, const struct stat *st);
 
-/* The log was removed, and its changes are lost.  Needs no lock: the whole store is looked
- * through while others write. */
-bool db_mark_lost_log(const char *where);
+/* Note, for good, that a part of the log was cut off and its changes are lost: what is left is
+ * sound, and tells nothing of it.  Only who restores a backup removes the mark. */
+void db_mark_cut(const char *where);
+
+/* How changes of the log were lost, or NULL: it was removed, or a cut was noted.  Needs no
+ * lock: the whole store is looked through while others write. */
+const char *db_mark_lost_log(const char *where);
 
 /* state.db is missing or empty, and there was one: its log or its mark is there, or others
  * have told (expected) before this is called.  Needs no lock. */

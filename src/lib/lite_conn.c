@@ -99,6 +99,7 @@ look_at_log(struct lite *l)
 	    l->db, "SELECT 1 FROM sqlite_schema LIMIT 1", NULL, NULL, NULL);
 	if (!lite_log_short(l))
 		return ERR_OK;
+	db_mark_cut(l->where);
 	lite_damage_tell(l, "its log", "removed or cut short while in use");
 	log_error("store: %s cannot be read by who starts now, as its log is "
 		  "not that of those who have it open: " DB_REMEDY,

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "db_mark.h"
 #include "lite_damage.h"
 #include "lite_log.h"
 #include "log.h"
@@ -86,6 +87,7 @@ files_spoilt(struct lite *l)
 	    !is_another(lite_beside(l, "-wal", path), &l->log, &log)) {
 		if (!lite_log_short(l))
 			return false;
+		db_mark_cut(l->where);
 		how = "cut short while in use";
 	}
 	lite_damage_tell(l, "its file or its log", how);

@@ -1,6 +1,7 @@
 #include "lite_verify.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "db_mark.h"
@@ -51,15 +52,18 @@ read_tables(struct lite *l, char *names[TABLES_MAX], size_t *n)
 	return lite_err(l, rc, sql);
 }
 
-/* Its log was removed while nobody had it open.  What it held is missing even where all the
- * rest is sound. */
+/* What its log held is missing even where all the rest is sound. */
 enum err
 lite_verify_log(struct lite *l)
 {
-	if (!db_mark_lost_log(l->where))
+	const char *lost = db_mark_lost_log(l->where);
+	char why[128];
+
+	if (lost == NULL)
 		return ERR_OK;
-	lite_damage_tell(l, "its log",
-	    "removed while no server ran, with changes that are nowhere else");
+	(void)snprintf(
+	    why, sizeof(why), "%s, with changes that are nowhere else", lost);
+	lite_damage_tell(l, "its log", why);
 	return ERR_DAMAGED;
 }
 

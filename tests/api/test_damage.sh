@@ -82,14 +82,18 @@ check_damaged() {
 			uniq -c | sort -rn | head -n 20)"
 }
 
-# repaired TEXT: as STORE.md tells.
-repaired() {
-	stop main
-	rm -f "$store-wal" "$store-shm"
-	cat "$scratch/good" >"$store"
+logs_anew() {
 	for log in "$scratch"/main/logs/*.log; do
 		: >"$log"
 	done
+}
+
+# repaired TEXT: as STORE.md tells.
+repaired() {
+	stop main
+	rm -f "$store-wal" "$store-shm" "$store.mark"
+	cat "$scratch/good" >"$store"
+	logs_anew
 	again
 	if within 10 health_has '"status":"ready"'; then
 		ok "$1: a backup makes it good"
@@ -196,7 +200,41 @@ truncate -s -4096 "$store-wal"
 check_damaged "its log cut short while it runs"
 equal "its log cut short while it runs: what is in the file is read" 200 \
 	"$(get "/v1/job/$id")"
+stop main
+again
+if within 10 health_has '"store":"damaged"'; then
+	ok "its log cut short while it runs: a start does not call it good"
+else
+	not_ok "its log cut short while it runs: a start does not call it good" \
+		"$(answer)"
+fi
+refused "its log cut short while it runs: then a job" /v1/job '{"job_queue":"q"}'
 repaired "its log cut short while it runs"
+
+# Those who have the log open have it still when its name is gone.
+again
+post /v1/job '{"job_queue":"kept"}' >/dev/null
+kept=$(answer | id_in)
+rm "$store-wal"
+pid=$(pids_of main tf-job)
+open=$(find "/proc/$pid/fd" -lname '*/state.db-wal (deleted)' | head -n 1)
+mkdir "$scratch/saved"
+cp "$open" "$scratch/saved/state.db-wal"
+cp "$store" "$scratch/saved/state.db"
+stop main
+logs_anew
+rm -f "$store-wal" "$store-shm" "$store.mark"
+cat "$scratch/saved/state.db" >"$store"
+install -o www-data -g www-data -m 600 "$scratch/saved/state.db-wal" "$store-wal"
+again
+if within 10 health_has '"status":"ready"'; then
+	ok "its log removed and saved: it goes on"
+else
+	not_ok "its log removed and saved: it goes on" "$(answer)"
+fi
+equal "its log removed and saved: with all" 200 "$(get "/v1/job/$kept")"
+equal "its log removed and saved: jobs are kept again" 200 \
+	"$(post /v1/job '{"job_queue":"q"}')"
 
 # Those that were kept are in the log alone.
 stop main
@@ -208,9 +246,7 @@ repaired "its log removed while it rests"
 
 # None is made in the place of one that was lost.
 stop main
-for log in "$scratch"/main/logs/*.log; do
-	: >"$log"
-done
+logs_anew
 mkdir "$scratch/lost"
 mv "$store" "$scratch/lost"
 if "$top/spawn/up" --no-install --port 0 --dir "$scratch/main" \

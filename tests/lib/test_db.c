@@ -423,6 +423,31 @@ Test(db, writes_no_more_behind_the_end_of_a_log_that_was_cut)
 	db_close(other);
 }
 
+/* What is left is sound, and does not tell that there was more. */
+Test(db, does_not_forget_that_its_log_was_cut)
+{
+	char path[160], mark[160];
+	struct stat st;
+
+	cr_assert_eq(db_write(db, add, key_a), ERR_OK);
+	(void)snprintf(path, sizeof(path), "%s/state.db-wal", dir);
+	(void)snprintf(mark, sizeof(mark), "%s/state.db.mark", dir);
+	cr_assert_eq(stat(path, &st), 0);
+	cr_assert_eq(db_write(db, add, key_x), ERR_OK);
+	cr_assert_eq(truncate(path, st.st_size), 0);
+	cr_assert_eq(db_write(db, add, key_b), ERR_DAMAGED);
+	db_close(db);
+	db = open_store(5000);
+	cr_expect_eq(db_verify(db, true), ERR_DAMAGED);
+	cr_expect_eq(db_write(db, add, key_b), ERR_DAMAGED);
+	db_close(db);
+	cr_assert_eq(unlink(mark), 0, "as who restores a backup");
+	db = open_store(5000);
+	cr_expect_eq(db_verify(db, true), ERR_OK);
+	cr_expect_eq(db_write(db, add, key_b), ERR_OK);
+	cr_expect_eq(get(db, "a"), 1);
+}
+
 static void
 checkpoint(const char *mode)
 {

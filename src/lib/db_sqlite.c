@@ -33,23 +33,39 @@ stmt_of(struct db_stmt *s)
 	return (struct lite_stmt *)s;
 }
 
+/* The place of the statement, or else one for it; NULL: all are in use.  Where all are taken another
+ * statement gives way, which is prepared anew when it is wanted. */
+static struct lite_stmt *
+slot_of(struct lite *l, const char *sql)
+{
+	size_t first = ((uintptr_t)sql >> 4) & (LITE_STMTS_MAX - 1), i;
+	struct lite_stmt *s, *idle = NULL;
+
+	for (i = 0; i < LITE_STMTS_MAX; i++) {
+		s = &l->stmts[(first + i) & (LITE_STMTS_MAX - 1)];
+		if (s->sql == sql || s->sql == NULL)
+			return s;
+		if (idle == NULL && !s->busy)
+			idle = s;
+	}
+	if (idle != NULL) {
+		(void)sqlite3_finalize(idle->st);
+		*idle = (struct lite_stmt){.sql = NULL};
+	}
+	return idle;
+}
+
 static enum err
 lite_prepare(struct db_conn *c, struct db_stmt **out, const char *sql)
 {
 	struct lite *l = lite_of(c);
-	struct lite_stmt *s;
-	size_t i, n;
+	struct lite_stmt *s = slot_of(l, sql);
 	enum err e;
 	int rc;
 
-	i = ((uintptr_t)sql >> 4) & (LITE_STMTS_MAX - 1);
-	for (n = 0; n < LITE_STMTS_MAX; n++, i = (i + 1) & (LITE_STMTS_MAX - 1))
-		if (l->stmts[i].sql == sql || l->stmts[i].sql == NULL)
-			break;
-	s = &l->stmts[i];
-	if (n == LITE_STMTS_MAX || s->busy) {
+	if (s == NULL || s->busy) {
 		log_error("store: %s: %s",
-		    s->busy ? "in use already" : "too many statements", sql);
+		    s != NULL ? "in use already" : "too many statements", sql);
 		return ERR_IO;
 	}
 	if (s->sql == NULL) {

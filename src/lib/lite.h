@@ -10,7 +10,8 @@
 
 /* One connection to an SQLite store: what db_sqlite and the files below it know of it. */
 
-#define LITE_STMTS_MAX 64 /* a power of two, above the number of SQL texts */
+/* Prepared statements that are kept: a power of two, above what a program uses often. */
+#define LITE_STMTS_MAX 64
 
 struct lite_stmt {
 	struct db_stmt stmt;

@@ -113,6 +113,39 @@ Test(db, undoes_a_change_that_fails_and_tells_its_error)
 	cr_expect_eq(get(db, "b"), 1);
 }
 
+#define STATEMENTS 300 /* more than a connection keeps */
+
+static char many[STATEMENTS][64];
+
+/* What is in use meanwhile stays. */
+static enum err
+use_many(struct db_conn *c, void *arg)
+{
+	struct db_stmt *held, *s;
+	size_t i;
+
+	cr_assert_eq(
+	    db_query(c, &held, sql_get, "t", (const char *)arg), ERR_OK);
+	for (i = 0; i < 2 * STATEMENTS; i++) {
+		cr_assert_eq(db_query(c, &s, many[i % STATEMENTS], ""), ERR_OK);
+		cr_assert_eq(db_int(s, 0), (int64_t)(i % STATEMENTS));
+		db_end(s);
+	}
+	cr_expect_str_eq(db_text(held, 1, NULL), arg);
+	db_end(held);
+	return ERR_OK;
+}
+
+Test(db, takes_any_number_of_statements)
+{
+	size_t i;
+
+	for (i = 0; i < STATEMENTS; i++)
+		(void)snprintf(many[i], sizeof(many[i]), "SELECT %zu", i);
+	cr_assert_eq(db_write(db, add, key_a), ERR_OK);
+	cr_expect_eq(db_write(db, use_many, key_a), ERR_OK);
+}
+
 /* As SQLite does by itself when the disk is full. */
 static enum err
 lose_the_group(struct db_conn *c, void *arg)

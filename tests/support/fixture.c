@@ -57,7 +57,9 @@ fixture_open(struct fixture *f, const char *more)
 	    ERR_OK);
 	f->worker.svc = &f->svc;
 	f->arena = arena_new();
+	f->texts = arena_new();
 	cr_assert_not_null(f->arena);
+	cr_assert_not_null(f->texts);
 }
 
 void
@@ -79,6 +81,7 @@ fixture_close(struct fixture *f)
 {
 	arena_free(f->arena);
 	svc_close(&f->svc);
+	arena_free(f->texts);
 	conf_free(f->conf);
 	fixture_rmdir(f->dir);
 }
@@ -140,11 +143,21 @@ sql_change(struct db_conn *c, void *arg)
 	return db_exec(c, NULL, arg, "");
 }
 
+/* The store knows a statement by the address of its text: what is made in the same place would be
+ * the same one. */
+static char *
+own_text(struct fixture *f, const char *sql)
+{
+	char *own = arena_printf(f->texts, "%s", sql);
+
+	cr_assert_not_null(own);
+	return own;
+}
+
 void
 fixture_sql(struct fixture *f, const char *sql)
 {
-	cr_assert_eq(
-	    db_write(f->svc.db, sql_change, (void *)(uintptr_t)sql), ERR_OK);
+	cr_assert_eq(db_write(f->svc.db, sql_change, own_text(f, sql)), ERR_OK);
 }
 
 int64_t
@@ -154,7 +167,7 @@ fixture_number(struct fixture *f, const char *query)
 	struct db_stmt *s;
 	int64_t n;
 
-	cr_assert_eq(db_query(c, &s, query, ""), ERR_OK);
+	cr_assert_eq(db_query(c, &s, own_text(f, query), ""), ERR_OK);
 	n = db_is_null(s, 0) ? -1 : db_int(s, 0);
 	db_end(s);
 	db_read_end(f->svc.db, c);

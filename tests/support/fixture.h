@@ -14,6 +14,7 @@ struct fixture {
 	struct svc svc;
 	struct worker worker;
 	struct arena *arena;
+	struct arena *texts; /* of statements, until the store is closed */
 };
 
 /* Open all services.  more: further lines of configuration, or "". */
@@ -43,7 +44,7 @@ struct job fixture_job(struct fixture *f, const struct id *id);
 enum err fixture_take(
     struct fixture *f, const char *queue, const char *agent, struct job *out);
 
-/* A statement of a case's own on the store, and the number that a query of one row
+/* A statement of a case's own on the store, whose text need not stay, and the number that a query of one row
  * gives; -1: NULL. */
 void fixture_sql(struct fixture *f, const char *sql);
 int64_t fixture_number(struct fixture *f, const char *query);

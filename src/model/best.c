@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "log.h"
+
 enum {
 	SQL_FIRST,
 	SQL_LIST,
@@ -18,7 +20,9 @@ enum {
 	SQL_WORD,
 	SQL_COUNT,
 	SQL_NEXT_LIST,
-	SQL_COUNT_LIST
+	SQL_COUNT_LIST,
+	SQL_NO_FRONT,
+	SQL_FRONT
 };
 
 #define FOR_ANYBODY "FROM job WHERE " BEST_PLAIN " AND queue = $1 "
@@ -75,6 +79,12 @@ static const char *const sql[] = {
 	 "ORDER BY ready, secrets, excludes, priority DESC, seq LIMIT 1) "
 	 "AS third"),
     [SQL_COUNT_LIST] = COUNT(LIKE_IT),
+    [SQL_NO_FRONT] = ("DELETE FROM queue_front WHERE queue = $1 AND seq <> "
+		      "coalesce((SELECT seq " FOR_ANYBODY
+		      "ORDER BY priority DESC, seq LIMIT 1), -1)"),
+    [SQL_FRONT] = ("INSERT INTO queue_front (queue, priority, seq) "
+		   "SELECT queue, priority, seq " FOR_ANYBODY
+		   "ORDER BY priority DESC, seq LIMIT 1"),
 };
 
 /* What db_query() has returned with st, of a statement that asks whether. */
@@ -244,6 +254,26 @@ best_find(struct db_conn *c, const char *queue, bool secrets,
 	if (e != ERR_OK && e != ERR_NOTFOUND)
 		return e;
 	return found ? ERR_OK : ERR_NOTFOUND;
+}
+
+/* Triggers keep it right, but no check of the store compares tables: who changes rows by hand, with
+ * REPLACE or without the triggers, leaves a job there that nobody gets, before all others. */
+enum err
+best_mend(struct db_conn *c, const char *queue)
+{
+	int64_t wrong = 0;
+	enum err e;
+
+	e = db_exec(c, &wrong, sql[SQL_NO_FRONT], "t", queue);
+	if (e == ERR_OK && wrong == 0)
+		return ERR_NOTFOUND;
+	if (e == ERR_OK)
+		e = db_exec(c, NULL, sql[SQL_FRONT], "t", queue);
+	if (e == ERR_OK)
+		log_error("store: queue_front named a job of %s that nobody "
+			  "may take; it is set anew",
+		    queue);
+	return e;
 }
 
 /* Of all lists of a queue, also of jobs that are not ready. */

@@ -59,6 +59,11 @@ enum err best_excludes(struct db_conn *c, const struct best_job *j,
 enum err best_any(struct db_conn *c, const char *queue, bool *out)
     __attribute__((warn_unused_result));
 
+/* In a change, when the job that best_find() has found is not there: let the front of the queue be
+ * what waits, and say so in the log.  ERR_NOTFOUND: it is what the indexes tell. */
+enum err best_mend(struct db_conn *c, const char *queue)
+    __attribute__((warn_unused_result));
+
 struct best_count {
 	int64_t n;
 	int64_t secrets; /* of these, for who has a token only */

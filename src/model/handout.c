@@ -42,11 +42,14 @@ static const char *const sql[] = {
 		"FROM job WHERE agent = $1 AND ended_at IS NULL "
 		"AND returned_at IS NULL AND coalesce(offered_to, '') = $2 "
 		"ORDER BY seq LIMIT $3",
+    /* The job that was found, if it is as it was found. */
     [SQL_TAKE] = "UPDATE job SET state = 'running', agent = $2, "
 		 "started_at = $3, seed = 0, attempt = attempt + 1, "
 		 "offered_at = $3, offered_to = $4, offered_on = $5, "
 		 "signed_at = NULL, returned_at = NULL "
-		 "WHERE seq = $1 AND state = 'waiting' "
+		 "WHERE seq = $1 AND state = 'waiting' AND ready = 1 "
+		 "AND queue = $6 AND secrets = $7 "
+		 "AND (excludes = '' OR $8 <> 0) "
 		 "RETURNING id, body, attachments, client_id, queue, "
 		 "created_at, started_at, attempt",
     [SQL_AGAIN] = "UPDATE job SET offered_at = $2, offered_on = $3 "
@@ -150,11 +153,17 @@ fits(struct db_conn *c, const struct best_job *j, void *arg, bool *out)
 	return e;
 }
 
+/* A job that may be taken, and of which queue. */
+struct choice {
+	struct best_job job;
+	const char *queue; /* NULL: none so far */
+};
+
 /* The first job of this queue for ask, if ask may take from it and the job goes before
  * the one in best, where there is one. */
 static enum err
 look(struct db_conn *c, const struct handout_ask *ask, const char *queue,
-    struct best_job *best, bool *found)
+    struct choice *best)
 {
 	bool verified = ask->client != NULL, restricted = false;
 	struct best_job j = {.seq = 0};
@@ -162,31 +171,30 @@ look(struct db_conn *c, const struct handout_ask *ask, const char *queue,
 
 	e = best_find(
 	    c, queue, verified, NULL, fits, (void *)(uintptr_t)ask, &j);
-	if (e != ERR_OK || (*found && !best_before(&j, best)))
+	if (e != ERR_OK ||
+	    (best->queue != NULL && !best_before(&j, &best->job)))
 		return e == ERR_NOTFOUND ? ERR_OK : e;
 	if (!verified)
 		e = queue_is_restricted(c, queue, &restricted);
-	if (e == ERR_OK && !restricted) {
-		*best = j;
-		*found = true;
-	}
+	if (e == ERR_OK && !restricted)
+		*best = (struct choice){j, queue};
 	return e;
 }
 
 /* The best of all queues, a few index look-ups for each; of as many as it takes to find one,
  * if any will do.  ERR_NOTFOUND: none. */
 static enum err
-best(struct db_conn *c, const struct handout_ask *ask, bool any, int64_t *seq)
+best(struct db_conn *c, const struct handout_ask *ask, bool any,
+    struct choice *out)
 {
-	struct best_job first = {.seq = 0};
-	bool found = false;
 	enum err e = ERR_OK;
 	size_t i;
 
-	for (i = 0; e == ERR_OK && i < ask->n && !(any && found); i++)
-		e = look(c, ask, ask->queues[i], &first, &found);
-	*seq = first.seq;
-	return e != ERR_OK || found ? e : ERR_NOTFOUND;
+	*out = (struct choice){.queue = NULL};
+	for (i = 0; e == ERR_OK && i < ask->n && !(any && out->queue != NULL);
+	     i++)
+		e = look(c, ask, ask->queues[i], out);
+	return e != ERR_OK || out->queue != NULL ? e : ERR_NOTFOUND;
 }
 
 /* The job that s returns, and s to its end. */
@@ -229,7 +237,7 @@ note_offer(struct db_conn *c, const struct taking *t, const char *kind,
 }
 
 static enum err
-offer(struct db_conn *c, const struct taking *t, int64_t seq)
+offer(struct db_conn *c, const struct taking *t, const struct choice *x)
 {
 	const struct handout_ask *ask = t->ask;
 	int64_t waited = 0, attempt = 0;
@@ -237,8 +245,9 @@ offer(struct db_conn *c, const struct taking *t, int64_t seq)
 	struct db_stmt *s;
 	enum err e;
 
-	e = db_query(c, &s, sql[SQL_TAKE], "ititt", seq, ask->agent, t->now,
-	    ask->client, ask->connection);
+	e = db_query(c, &s, sql[SQL_TAKE], "ititttii", x->job.seq, ask->agent,
+	    t->now, ask->client, ask->connection, x->queue,
+	    (int64_t)x->job.secrets, (int64_t)x->job.excludes);
 	if (e == ERR_OK)
 		e = read_job(t, s, &queue, &waited, &attempt);
 	if (e == ERR_OK)
@@ -290,6 +299,23 @@ settle(struct db_conn *c, const struct taking *t, const struct own *o)
 		   : e;
 }
 
+/* The best there is.  Each queue may have a wrong front, which is mended once. */
+static enum err
+offer_best(struct db_conn *c, const struct taking *t)
+{
+	struct choice x;
+	size_t i;
+	enum err e = ERR_NOTFOUND;
+
+	for (i = 0; i <= t->ask->n; i++) {
+		if ((e = best(c, t->ask, false, &x)) != ERR_OK ||
+		    (e = offer(c, t, &x)) != ERR_NOTFOUND ||
+		    (e = best_mend(c, x.queue)) != ERR_OK)
+			break;
+	}
+	return e;
+}
+
 struct changing {
 	struct taking *t;
 	bool
@@ -303,7 +329,6 @@ take_change(struct db_conn *c, void *arg)
 	struct taking *t = x->t;
 	struct own own[OWN_MAX];
 	const struct own *again = NULL;
-	int64_t seq;
 	size_t i, n;
 	enum err e;
 
@@ -327,12 +352,10 @@ take_change(struct db_conn *c, void *arg)
 	}
 	if (again != NULL)
 		return offer_again(c, t, again->seq);
-	e = best(c, t->ask, false, &seq);
+	e = offer_best(c, t);
 	/* What was settled stays so. */
 	x->nothing = e == ERR_NOTFOUND;
-	if (x->nothing)
-		return ERR_OK;
-	return e == ERR_OK ? offer(c, t, seq) : e;
+	return x->nothing ? ERR_OK : e;
 }
 
 /* Most polls find nothing: look before taking a turn at the writer, which finds the best. */
@@ -342,7 +365,7 @@ anything(struct svc *s, const struct taking *t)
 	struct db_conn *c = db_read(s->db);
 	struct own own[OWN_MAX];
 	bool found = false;
-	int64_t seq;
+	struct choice x;
 	size_t i, n;
 	enum err e;
 
@@ -350,7 +373,7 @@ anything(struct svc *s, const struct taking *t)
 	for (i = 0; e == ERR_OK && i < n; i++)
 		found |= concerns(&own[i]);
 	if (e == ERR_OK && !found)
-		e = best(c, t->ask, true, &seq);
+		e = best(c, t->ask, true, &x);
 	db_read_end(s->db, c);
 	return e;
 }

@@ -32,6 +32,7 @@
 #define SLOTS_MIN 1024
 #define SLOTS_MAX (UINT64_C(1) << 32)
 #define LOOK_MS 1000
+#define TELL_MS 60000
 #define PATH_LEN 4200
 #define TRIES 100
 
@@ -58,7 +59,7 @@ struct seen {
 	uint64_t wanted; /* slots */
 	_Atomic int64_t looked_ms; /* whether the file is still that at path */
 	atomic_bool lost; /* it is not, and another cannot be had */
-	atomic_bool failed; /* it could not be read or written */
+	_Atomic int64_t told_ms; /* that it could not be read or written */
 	pthread_rwlock_t lock; /* of everything below */
 	int fd; /* -1: none so far */
 	uint64_t n_slots; /* a power of two */
@@ -269,6 +270,7 @@ seen_open(struct seen **out, const char *path, uint64_t n)
 	s->fd = -1;
 	s->wanted = slots_for(n);
 	s->looked_ms = clock_mono_ms();
+	s->told_ms = -TELL_MS;
 	errno = ENAMETOOLONG;
 	if (strlen(path) >= PATH_LEN || !use_file(s, s->wanted)) {
 		seen_close(s);
@@ -304,19 +306,24 @@ hash_of(const struct seen *s, enum seen_kind kind, const char *name)
 	return h != 0 ? h : 1;
 }
 
-/* Whether all of it went well.  Where it did not the next use looks at the file again. */
+/* Whether all of it went well.  Where it did not that is told, and the next use looks at the file
+ * again; but not for each use of a disk that goes on failing, as one that only reads. */
 static bool
 went(struct seen *s, ssize_t n, size_t wanted)
 {
-	if (n == (ssize_t)wanted) {
-		atomic_store(&s->failed, false);
+	int64_t now, told;
+
+	if (n == (ssize_t)wanted)
 		return true;
-	}
 	if (n != -1)
 		errno = EIO; /* it is shorter than it was */
-	if (!atomic_exchange(&s->failed, true))
+	now = clock_mono_ms();
+	told = atomic_load(&s->told_ms);
+	if (now - told >= TELL_MS &&
+	    atomic_compare_exchange_strong(&s->told_ms, &told, now)) {
 		log_errno("cannot use %s", s->path);
-	atomic_store(&s->looked_ms, clock_mono_ms() - LOOK_MS);
+		atomic_store(&s->looked_ms, now - LOOK_MS);
+	}
 	return false;
 }
 

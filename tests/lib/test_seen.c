@@ -2,8 +2,10 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -226,6 +228,51 @@ Test(seen, ends_nobody_who_uses_a_file_that_is_cut)
 		cr_expect(comes_to(other, s, "b"));
 	}
 	seen_close(other);
+}
+
+/* Lines of the log while each of 100 agents is heard of. */
+static unsigned
+lines_of_uses(int64_t at)
+{
+	char name[32], text[4096];
+	int ends[2], log = dup(STDERR_FILENO);
+	unsigned lines = 0;
+	ssize_t n, i;
+
+	cr_assert_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	cr_assert_neq(dup2(ends[1], STDERR_FILENO), -1);
+	for (i = 0; i < 100; i++) {
+		(void)snprintf(name, sizeof(name), "agent-%d", (int)i);
+		seen_note(s, SEEN_AGENT, name, at);
+	}
+	cr_assert_neq(dup2(log, STDERR_FILENO), -1);
+	while ((n = read(ends[0], text, sizeof(text))) > 0)
+		for (i = 0; i < n; i++)
+			lines += text[i] == '\n';
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+	(void)close(log);
+	return lines;
+}
+
+/* The file can be read, and not written: by a limit here, or on a file system that has become
+ * read-only. */
+Test(seen, tells_once_that_nothing_is_written)
+{
+	struct rlimit before, none;
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	cr_assert_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	cr_expect_eq(lines_of_uses(NOW), 0);
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+	cr_expect_eq(lines_of_uses(NOW + 1), 1);
+	seen_note(s, SEEN_AGENT, "a", 1000);
+	cr_expect_eq(seen_last(s, SEEN_AGENT, "a", NOW), 0);
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+	seen_note(s, SEEN_AGENT, "a", 1000);
+	cr_expect_eq(seen_last(s, SEEN_AGENT, "a", NOW), 1000);
 }
 
 Test(seen, has_its_room_on_disk_from_the_beginning)

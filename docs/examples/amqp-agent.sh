@@ -227,11 +227,16 @@ beat() {
 	done
 }
 
-# That the job $1 has begun is on disk before it does.
+# That the job $1 has begun is on disk before it does.  Sets code, with which its commands ended;
+# 1: they have not begun.
 run_commands() {
 	value test_data/test_cmds "$1.claimed" >"$work/commands"
-	mkdir "$work/dir" || return 1
-	: >"$1.output" && : >"$1.begun" && sync "$1.begun" "$spool" || return 1
+	rm -rf "$work/dir"
+	mkdir "$work/dir" && : >"$1.output" || return 1
+	if ! : >"$1.begun" || ! sync "$1.begun" "$spool"; then
+		rm -f "$1.begun"
+		return 1
+	fi
 	beat >/dev/null 2>&1 &
 	beating=$!
 	(
@@ -246,7 +251,7 @@ run_commands() {
 	beating=
 	tell waiting ''
 	rm -rf "$work/dir"
-	return "$code"
+	return 0
 }
 
 # Report the fragment $2 of the log of job $1, whose text is on standard input.
@@ -350,8 +355,10 @@ run_job() {
 		write_interrupted "$1" || return 1
 	elif [ ! -e "$1.result" ]; then
 		say "job $id: running"
-		run_commands "$1"
-		code=$?
+		if ! run_commands "$1"; then
+			say "job $id: cannot begin" >&2
+			return 1
+		fi
 		write_result "$1" "$code" || return 1
 		say "job $id: exit code $code"
 	fi

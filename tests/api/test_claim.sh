@@ -116,6 +116,19 @@ like "its result says so" '{"exit_code":143,"output":"so far*amqp-agent: interru
 	"$(answer)"
 equal "and nothing of it is left" "" "$(ls "$scratch/cutting")"
 
+# Where it cannot be written down that they begin, as on a full disk, they do not.
+mkdir "$scratch/bin"
+printf '#!/bin/sh\nexit 1\n' >"$scratch/bin/sync"
+chmod +x "$scratch/bin/sync"
+given full "echo ran >>$scratch/fully"
+PATH="$scratch/bin:$PATH" amqp_agent full full >"$scratch/out"
+equal "an agent that cannot note that a job begins fails" 1 $?
+get "/v1/result/$id" >/dev/null
+like "and makes up no result" '*"job_state":"running"*' "$(answer)"
+like "with its disk back it runs the job" "*$id: exit code 0*$id: result posted*" \
+	"$(amqp_agent full full)"
+equal "once" 1 "$(wc -l <"$scratch/fully")"
+
 /usr/bin/python3 "$top/tests/api/claim.py" "$scratch/main" "$scratch/other" \
 	"$amqp" >"$scratch/claims" 2>&1
 claims=$?

@@ -42,6 +42,7 @@ struct child {
 	int64_t kill_ms; /* when to be less patient; 0: not waiting */
 	int delay_ms; /* before the next start */
 	bool served; /* it has told that it serves */
+	bool old_served; /* so had the one in old */
 	int end; /* the status of the last that ended before it served; 0: none */
 	int64_t told_ms; /* when that was logged */
 	unsigned untold; /* how many have ended so since */
@@ -156,6 +157,20 @@ roll_end(bool failed)
 		log_info("restarted %s", sv.program);
 }
 
+/* The new one has failed: the old one, if it is there yet, has its place again. */
+static void
+keep_old(struct child *c)
+{
+	c->pid = c->old;
+	c->old = 0;
+	c->served = c->pid != 0 && c->old_served;
+	c->ready_by_ms = 0;
+	if (c->ready_fd != -1)
+		(void)close(c->ready_fd);
+	c->ready_fd = -1;
+	roll_end(true);
+}
+
 /* Replace the next child, or come to the end. */
 static void
 roll_next(void)
@@ -171,13 +186,12 @@ roll_next(void)
 	}
 	c = &sv.children[sv.rolling];
 	c->old = c->pid;
+	c->old_served = c->served;
 	child_start(c);
 	c->ready_by_ms = clock_mono_ms() + READY_MS;
 	if (c->pid == 0 || c->retry_ms != 0) {
-		c->pid = c->old;
-		c->old = 0;
-		c->retry_ms = c->ready_by_ms = 0;
-		roll_end(true);
+		c->retry_ms = 0;
+		keep_old(c);
 	}
 }
 
@@ -244,11 +258,7 @@ child_died(struct child *c)
 	int max_ms;
 
 	if (c->ready_by_ms != 0) {
-		/* A new one that never served; the old one still does. */
-		c->ready_by_ms = 0;
-		c->pid = c->old;
-		c->old = 0;
-		roll_end(true);
+		keep_old(c);
 		if (c->pid != 0)
 			return;
 	}

@@ -404,7 +404,37 @@ test_down() {
 	equal "and goes again" "" "$(processes_of broker)"
 }
 
+# What a new process did that never served is not taken for the doing of the old one.
+test_old_after_failed_roll() {
+	cat >"$scratch/served" <<-TEXT
+		#!/bin/sh
+		[ ! -e $scratch/bad ] || exit 1
+		trap 'exit 1' USR1
+		trap 'exit 0' TERM
+		echo \$\$ >>$scratch/serving
+		printf x >/proc/self/fd/\$TF_READY_FD
+		while :; do sleep 0.05; done
+	TEXT
+	chmod +x "$scratch/served"
+	"$BUILD/tf-supervise" -- "$scratch/served" </dev/null \
+		2>"$scratch/supervised" &
+	supervisor=$!
+	within 10 test -s "$scratch/serving"
+	old=$(cat "$scratch/serving")
+	: >"$scratch/bad"
+	kill -HUP "$supervisor"
+	within 10 grep -q 'the restart has failed' "$scratch/supervised"
+	equal "a process that ends before it serves is no restart" 0 $?
+	rm "$scratch/bad"
+	kill -USR1 "$old"
+	within 10 grep -q "$old ended with status 1\"" "$scratch/supervised"
+	equal "that the old one ends alike within a minute is told" 0 $?
+	kill "$supervisor"
+	wait "$supervisor"
+}
+
 test_restart
+test_old_after_failed_roll
 test_restart_nginx
 test_killed_responder
 test_gone_responder

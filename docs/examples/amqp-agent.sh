@@ -22,11 +22,14 @@ the job; then it is acknowledged, and then it runs.  What lies in SPOOL when
 the agent starts comes first: a job is not lost if the machine goes down.  One
 whose commands had begun is not run again, for nobody knows what they have
 done.  Its result is exit code 143, as of commands ended by a signal, and what
-it had put out, with a line that says so.  A job that is not for this agent, or
-a server that is away, leaves the message on the queue.
+it had put out, with a line that says so.  Commands that still run, as those of
+an agent ended by kill -9, are ended first: SIGTERM, and SIGKILL five seconds
+later, for all in their process group.  A job that is not for this agent, or a
+server that is away, leaves the message on the queue.
 
-  --once         run what is spooled, or else wait for one message and run its
-                 job, and end
+  --once         run what is spooled, or else wait for a message and run its
+                 job, and end; messages whose jobs are not to be run any more
+                 are dropped, and it waits on, for as long as it takes
   --agent NAME   claim under this name, nobody else's, of letters, digits and
                  ".", "_", "-"; unless told it is made from the names of the
                  host and of SPOOL, since it must stay the same
@@ -227,6 +230,53 @@ beat() {
 	done
 }
 
+# The process $1, as no other is: with when it started, in ticks, and since which boot.
+mark_of() {
+	started=$(LC_ALL=C awk '{ sub(/.*\) /, ""); at = $20 } END { print at }' \
+		"/proc/$1/stat" 2>/dev/null) || return 1
+	echo "$1 $started $(cat /proc/sys/kernel/random/boot_id)"
+}
+
+# What run_commands runs for the job $1, as the leader of a group: the commands in file
+# $2, unless an agent has come meanwhile that takes them for ended.  Its mark is there as
+# a whole or not at all.
+begin() {
+	mark_of "$$" >"$1.mark" && ln "$1.mark" "$1.group" || exit 143
+	exec sh "$2"
+}
+
+# Whether any of the process group $1 runs.
+group_runs() {
+	cat /proc/[0-9]*/stat 2>/dev/null | LC_ALL=C awk -v group="$1" '
+	{ sub(/.*\) /, "") }
+	$1 != "Z" && $3 == group { found = 1 }
+	END { exit !found }'
+}
+
+# Send the signal $1 to the group $2, and give it five seconds to end.
+end_by() {
+	kill -s "$1" -- "-$2" 2>/dev/null
+	for _ in 1 2 3 4 5; do
+		group_runs "$2" || return 0
+		sleep 1 &
+		finish
+	done
+	! group_runs "$2"
+}
+
+# End what an agent that was killed has left running of the job $1.
+end_group() {
+	[ -e "$1.begun" ] && [ ! -e "$1.result" ] || return 0
+	# Those that are about to begin do not.
+	(set -C && : >"$1.group") 2>/dev/null && return 0
+	read -r leader rest <"$1.group" || return 0
+	[ "$leader $rest" = "$(mark_of "$leader")" ] || return 0
+	say "commands of an interrupted job still run, ended now"
+	end_by TERM "$leader" || end_by KILL "$leader" && return 0
+	say "they cannot be ended" >&2
+	return 1
+}
+
 # That the job $1 has begun is on disk before it does.  Sets code, with which its commands ended;
 # 1: they have not begun.
 run_commands() {
@@ -241,7 +291,8 @@ run_commands() {
 	beating=$!
 	(
 		unset AGENT_TOKEN AGENT_LOGIN
-		cd "$work/dir" && exec setsid sh "$work/commands"
+		cd "$work/dir" &&
+			exec setsid "$here/amqp-agent.sh" begin "$1" "$work/commands"
 	) </dev/null >"$1.output" 2>&1 &
 	# And all that it starts.
 	finish -$!
@@ -335,7 +386,7 @@ post_result() {
 
 forget() {
 	rm -f "$1" "$1".claimed "$1".log.* "$1".result "$1".short "$1".output \
-		"$1".begun
+		"$1".begun "$1".mark "$1".group
 }
 
 # Run the spooled job $1 and post its result; the files go when that is done.
@@ -364,15 +415,19 @@ run_job() {
 	fi
 	post_log "$1" && post_result "$1" || return 1
 	forget "$1"
+	ran=yes
 	say "job $id: result posted"
 }
 
-# Run all that is spooled; "ran" tells whether there was any.
+# Run all that is spooled, when nothing of a former agent runs; "ran" tells whether a
+# result was posted.
 run_spooled() {
 	ran=no
 	for job in "$spool"/*.job; do
+		end_group "$job" || return 1
+	done
+	for job in "$spool"/*.job; do
 		[ -e "$job" ] || continue
-		ran=yes
 		run_job "$job" || return 1
 	done
 }
@@ -409,6 +464,9 @@ if [ $# -eq 4 ] && [ "$1" = spool ]; then
 	make_work
 	spool
 	exit
+fi
+if [ $# -eq 3 ] && [ "$1" = begin ]; then
+	begin "$2" "$3"
 fi
 once=no
 agent=
@@ -451,8 +509,9 @@ amqp-declare-queue --url="$url" --queue="$queue" --durable >/dev/null || exit 1
 rm -f "$spool/left"
 run_spooled || exit 1
 if [ "$once" = yes ]; then
-	[ "$ran" = yes ] && exit 0
-	consume && run_spooled && [ ! -e "$spool/left" ] || exit 1
+	while [ "$ran" = no ]; do
+		consume && run_spooled && [ ! -e "$spool/left" ] || exit 1
+	done
 	exit 0
 fi
 say "$agent serves $queue"

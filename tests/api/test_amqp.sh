@@ -190,6 +190,8 @@ test_agent() {
 	# What a broker may do: send the same once more.
 	printf '%s' "{\"job_id\":\"$id\",\"test_data\":{\"test_cmds\":\"touch $scratch/twice\"}}" |
 		amqp-publish --url="$amqp" --exchange=agents --routing-key=agents
+	# The agent goes on to this one.
+	post /v1/job '{"job_queue":"agents"}' >/dev/null
 	timeout 60 "$agent" --once "$url" "$amqp" agents "$scratch/spool" \
 		>/dev/null 2>&1
 	if [ -e "$scratch/twice" ]; then

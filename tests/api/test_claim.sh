@@ -48,15 +48,26 @@ equal "its spool is empty" "" "$(ls "$scratch/one")"
 get "/v1/events?subject=$id" >/dev/null
 like "the journal tells the claim" '*"kind":"job.claimed"*' "$(answer)"
 again shell "$id"
-like "a message that comes again is dropped" "*$id: not to be run any more*" \
+former=$id
+given shell true
+like "a message that comes again is dropped, and --once goes on to the next" \
+	"*$former: not to be run any more*$id: result posted*" \
 	"$(amqp_agent one shell)"
 given shell "echo ran >>$scratch/ran"
 again shell "$id"
 get '/v1/job?queue=shell&agent=http' >/dev/null
 equal "a job that an HTTP agent was given" "$id" "$(answer | id_in)"
-like "is dropped too" "*$id: not to be run any more*" \
+former=$id
+given shell "echo ran >>$scratch/ran"
+again shell "$id"
+equal "a job is cancelled" 200 \
+	"$(post "/v1/job/$id/action" '{"action":"cancel"}')"
+cancelled=$id
+given shell true
+like "both are dropped too" \
+	"*$former: not to be run*$cancelled: not to be run*$id: result posted*" \
 	"$(amqp_agent two shell)"
-equal "so of three messages one was run" 1 "$(wc -l <"$scratch/ran")"
+equal "and none of these was run" 1 "$(wc -l <"$scratch/ran")"
 # For others alone, or with the server away, a message stays where it is.
 post /v1/agents/data/you '{"queues":["others"]}' >/dev/null
 post /v1/job '{"job_queue":"others","exclude_agents":["me"],
@@ -128,6 +139,64 @@ like "and makes up no result" '*"job_state":"running"*' "$(answer)"
 like "with its disk back it runs the job" "*$id: exit code 0*$id: result posted*" \
 	"$(amqp_agent full full)"
 equal "once" 1 "$(wc -l <"$scratch/fully")"
+
+# killed NAME COMMANDS: an agent is killed while the commands of its job run; their
+# process in $scratch/NAME.
+killed() {
+	given "$1" "echo \$\$ >$scratch/$1; $2; sleep 600"
+	"$top/docs/examples/amqp-agent.sh" "$url" "$amqp" "$1" \
+		"$scratch/$1.spool" >"$scratch/out" 2>&1 &
+	ending=$!
+	within 20 test -s "$scratch/$1"
+	kill -KILL "$ending"
+	wait "$ending" 2>/dev/null
+	commands=$(cat "$scratch/$1")
+	if kill -0 "$commands"; then
+		ok "commands go on when their agent is killed"
+	else
+		not_ok "commands go on when their agent is killed"
+	fi
+}
+
+# Whether process $commands has ended; one that nobody has waited for yet has.
+has_ended() {
+	! grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/$commands/status"
+}
+
+killed stubborn "trap '' TERM"
+like "the next agent reports it" \
+	"*still run, ended now*$id: interrupted, not run again*$id: result posted*" \
+	"$(amqp_agent stubborn.spool stubborn)"
+has_ended
+equal "but has ended its commands, which ignored SIGTERM" 0 $?
+equal "and leaves nothing in its spool" "" "$(ls "$scratch/stubborn.spool")"
+kill -KILL "$commands" 2>/dev/null
+
+killed gone "trap 'touch $scratch/termed; exit' TERM"
+equal "its job is cancelled" 200 \
+	"$(post "/v1/job/$id/action" '{"action":"cancel"}')"
+former=$id
+given gone "! grep -s '^State:[[:space:]]*[^Z[:space:]]' /proc/$commands/status"
+like "the next agent drops it and runs another job alone" \
+	"*$former: not to be run any more*$id: exit code 0*" \
+	"$(amqp_agent gone.spool gone)"
+kill -KILL "$commands" 2>/dev/null
+
+# The number of a process may be another's by now.
+sleep 600 &
+commands=$!
+given other.process true
+printf '{"job_id":"%s"}' "$id" >"$scratch/x"
+mkdir "$scratch/other.spool"
+mv "$scratch/x" "$scratch/other.spool/1.job"
+echo "$commands 1 $(cat /proc/sys/kernel/random/boot_id)" \
+	>"$scratch/other.spool/1.job.group"
+: >"$scratch/other.spool/1.job.begun"
+like "a process that has the number of a former one" "*$id: result posted*" \
+	"$(amqp_agent other.spool other.process)"
+kill -0 "$commands"
+equal "is left alone" 0 $?
+kill "$commands"
 
 /usr/bin/python3 "$top/tests/api/claim.py" "$scratch/main" "$scratch/other" \
 	"$amqp" >"$scratch/claims" 2>&1

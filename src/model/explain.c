@@ -18,8 +18,10 @@
 
 #define AGENTS_MAX 100
 #define HISTORY_MAX 100
+/* So many jobs in hand, of any queue, are looked at. */
+#define HANDS_MAX 1000
 
-enum { SQL_JOB, SQL_AGENTS, SQL_QUEUES, SQL_TAKER, SQL_BUSY };
+enum { SQL_JOB, SQL_AGENTS, SQL_QUEUES, SQL_TAKER, SQL_BUSY, SQL_HANDS };
 
 /* Who may take the job $2 of the queue $1: so many agents are looked at. */
 #define TAKERS                                                                 \
@@ -48,6 +50,14 @@ static const char *const sql[] = {
 	"LIMIT 1",
     [SQL_BUSY] = ("SELECT id, started_at, state FROM job WHERE agent = $1 "
 		  "AND ended_at IS NULL ORDER BY started_at DESC LIMIT 1"),
+    /* How many have a job of the queue $1 in hand and may take the job $2, and one. */
+    [SQL_HANDS] =
+	"SELECT count(DISTINCT h.agent), min(h.agent) FROM ("
+	"SELECT agent, queue, state FROM job INDEXED BY job_agent "
+	"WHERE agent IS NOT NULL AND ended_at IS NULL LIMIT $3) AS h "
+	"WHERE h.queue = $1 AND h.state <> '" JOB_WAITING "' "
+	"AND NOT EXISTS (SELECT 1 FROM job_exclude x WHERE x.job = $2 "
+	"AND x.agent = h.agent)",
 };
 
 struct explaining {
@@ -60,7 +70,7 @@ struct explaining {
 	int64_t seq, priority;
 	const char *queue, *state, *reason, *retried_as;
 	const char *agent; /* that has or had it; NULL: none */
-	char since[CLOCK_TEXT_LEN];
+	char since[CLOCK_TEXT_LEN], ended_at[CLOCK_TEXT_LEN];
 	size_t state_len;
 	bool waits, ready, secrets, ended, is_signed, returned, lost;
 	/* Its agents. */
@@ -86,6 +96,7 @@ read_job(struct explaining *x, const struct id *id)
 	x->secrets = db_int(s, 5) != 0;
 	x->reason = column_text(x->a, s, 6, NULL, &failed);
 	x->ended = !db_is_null(s, 7);
+	clock_text(db_int(s, 7), x->ended_at);
 	x->is_signed = !db_is_null(s, 8);
 	x->returned = !db_is_null(s, 9);
 	x->lost = !db_is_null(s, 10);
@@ -326,6 +337,96 @@ ahead_text(const struct explaining *x, const struct ahead *h)
 	    (long long)h->n, are, some);
 }
 
+/* One that only asks for work, or claims, has told no queues and serves it all the same. */
+static enum err
+say_no_agent(struct explaining *x)
+{
+	const char *has = "", *name, *more;
+	bool failed = false;
+	struct db_stmt *s;
+	int64_t n;
+	enum err e;
+
+	e = db_query(x->c, &s, sql[SQL_HANDS], "tii", x->queue, x->seq,
+	    (int64_t)HANDS_MAX);
+	if (e != ERR_OK)
+		return e;
+	n = db_int(s, 0);
+	name = column_text(x->a, s, 1, NULL, &failed);
+	db_end(s);
+	if (failed)
+		return ERR_NOMEM;
+	more = n == 1 ? "has a job"
+	    : n == 2  ? "and one more have jobs"
+		      : arena_printf(x->a, "and %lld more have jobs",
+			    (long long)n - 1);
+	if (n > 0 && more != NULL)
+		has = arena_printf(
+		    x->a, ", but %s %s of it in hand", name, more);
+	if (more == NULL || has == NULL)
+		return ERR_NOMEM;
+	because(x, "no_agent",
+	    arena_printf(x->a,
+		"No agent has said that it serves the queue%s. An agent says "
+		"its queues by POST /v1/agents/data/<name>.",
+		has));
+	return ERR_OK;
+}
+
+/* Of the agents on the queue, some; so many may take it, and none of these is there. */
+static void
+say_none_is_here(struct explaining *x, unsigned may)
+{
+	const char *some = x->n_excluded > 0 ? " that it does not exclude" : "";
+
+	if (may == 0)
+		because(x, "all_excluded",
+		    "Each agent on the queue is one that the job excludes. "
+		    "Submit it with fewer exclude_agents.");
+	else if (x->n_silent == may)
+		because(x, "all_silent",
+		    arena_printf(x->a,
+			"Each agent on the queue%s has said nothing for "
+			"longer than the server allows. See whether they run "
+			"and reach the server.",
+			some));
+	else
+		because(x, "all_away",
+		    arena_printf(x->a,
+			"Each agent on the queue%s is offline, in maintenance "
+			"or restarting, or silent. See agents for their "
+			"states and comments.",
+			some));
+}
+
+static void
+say_all_busy(struct explaining *x, unsigned away)
+{
+	if (away == 0)
+		because(x, "all_busy",
+		    "Each agent that may take it has another job in hand.");
+	else
+		because(x, "all_busy",
+		    arena_printf(x->a,
+			"Each agent that may take it has another job in hand, "
+			"but for %u that %s offline, in maintenance or "
+			"restarting, or silent.",
+			away, away == 1 ? "is" : "are"));
+}
+
+static void
+say_what_it_needs(struct explaining *x, bool restricted)
+{
+	if (restricted)
+		because(x, "restricted",
+		    "The queue is restricted: only agents that show a token "
+		    "get its jobs. Give its agents one.");
+	if (x->secrets)
+		because(x, "secrets",
+		    "The job names secrets: only agents that show a token get "
+		    "it. Give the agents of its queue one.");
+}
+
 /* What stands in the way, the plainest first. */
 static enum err
 say_why_it_waits(struct explaining *x, const struct ahead *h)
@@ -339,34 +440,17 @@ say_why_it_waits(struct explaining *x, const struct ahead *h)
 		return e;
 	if (!x->ready)
 		because(x, "attachments_missing",
-		    "Its attachments have not been uploaded yet.");
-	if (x->n == 0)
-		because(x, "no_agent",
-		    "No agent has said that it serves the queue.");
-	else if (may == 0)
-		because(x, "all_excluded",
-		    "Each agent on the queue is one that the job excludes.");
-	else if (x->n_silent == may)
-		because(x, "all_silent",
-		    "Each agent on the queue has said nothing for longer than "
-		    "the server allows.");
-	else if (here == 0)
-		because(x, "all_away",
-		    "Each agent on the queue is offline, in maintenance or "
-		    "restarting, or silent.");
-	if (restricted)
-		because(x, "restricted",
-		    "The queue is restricted: only agents that show a token "
-		    "get its jobs.");
-	if (x->secrets)
-		because(x, "secrets",
-		    "The job names secrets: only agents that show a token get "
-		    "it.");
+		    "Its attachments have not been uploaded yet. Send them by "
+		    "POST /v1/job/<job_id>/attachments.");
+	if (x->n == 0 && (e = say_no_agent(x)) != ERR_OK)
+		return e;
+	if (x->n > 0 && here == 0)
+		say_none_is_here(x, may);
+	say_what_it_needs(x, restricted);
 	if (h->n > 0)
 		because(x, "jobs_ahead", ahead_text(x, h));
 	if (here > 0 && x->n_busy >= here)
-		because(x, "all_busy",
-		    "Each agent that may take it has another job in hand.");
+		say_all_busy(x, may - here);
 	if (x->reasons.len == 0 && here > 0)
 		because(x, "soon", "An agent may take it with its next poll.");
 	return ERR_OK;
@@ -402,9 +486,13 @@ static void
 say_what_became(struct explaining *x)
 {
 	if (x->ended && x->reason != NULL)
-		because(x, "ended", x->reason);
+		because(x, "ended",
+		    arena_printf(
+			x->a, "It ended at %s: %s.", x->ended_at, x->reason));
 	else if (x->ended)
-		because(x, "ended", "It has ended as its agent said.");
+		because(x, "ended",
+		    arena_printf(x->a, "It ended at %s as its agent said.",
+			x->ended_at));
 	else
 		say_in_hand(x);
 	if (x->retried_as != NULL)

@@ -79,7 +79,7 @@ equal "the journal has all of it" \
 	"job.submitted job.offered job.started job.state job.lost job.ended " \
 	"$(kinds "$id")"
 get "/v1/job/$id/explain" >/dev/null
-like "with the reason" '*"text":"agent lost"*' "$(answer)"
+like "with the reason" '*"text":"It ended at 2*Z: agent lost."*' "$(answer)"
 equal "a late outcome is accepted" 200 \
 	"$(as f "/v1/result/$id" '{"job_state":"complete"}')"
 equal "and counts" complete "$(state "$id")"

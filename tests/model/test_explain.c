@@ -238,6 +238,120 @@ Test(explain, tells_how_many_are_for_agents_with_a_token)
 	    explains(id, "2 of them only for an agent that shows a token."));
 }
 
+/* Whoever only asks for work tells no queues, and may serve this one all the same. */
+Test(explain, names_who_has_a_job_of_a_queue_that_no_agent_names)
+{
+	const char *none = "No agent has said that it serves the queue. An ";
+	struct job job;
+	struct id id;
+
+	(void)given("{\"job_queue\":\"q\"}");
+	cr_assert_eq(fixture_take(&f, "q", "me", &job), ERR_OK);
+	(void)given("{\"job_queue\":\"other\"}");
+	cr_assert_eq(fixture_take(&f, "other", "else", &job), ERR_OK);
+	(void)given("{\"job_queue\":\"q\"}");
+	id = given("{\"job_queue\":\"q\"}");
+	cr_expect(explains(id, "\"no_agent\""));
+	cr_expect(explains(id,
+	    "serves the queue, but me has a job of it in hand. An agent says "
+	    "its queues by POST /v1/agents/data/<name>.\""));
+	cr_assert_eq(fixture_take(&f, "q", "you", &job), ERR_OK);
+	cr_expect(explains(
+	    id, ", but me and one more have jobs of it in hand. An "));
+	fixture_sql(&f, "INSERT INTO job_exclude (job, agent) "
+			"SELECT max(seq), 'me' FROM job");
+	cr_expect(explains(id, ", but you has a job of it in hand. An "));
+	fixture_sql(&f, "UPDATE job SET ended_at = 1, state = 'complete' "
+			"WHERE agent IS NOT NULL");
+	cr_expect(explains(id, none));
+}
+
+Test(explain, looks_at_few_jobs_in_hand)
+{
+	struct id id;
+
+	(void)given("{\"job_queue\":\"other\"}");
+	given_many();
+	fixture_sql(&f, "UPDATE job SET agent = 'a' || seq, state = 'test'");
+	id = given("{\"job_queue\":\"q\"}");
+	(void)work_done();
+	cr_expect(explains(id, "\"no_agent\""));
+	cr_expect_lt(work_done(), 20 * 1000 + 2000);
+}
+
+Test(explain, says_of_whom_it_tells_when_some_are_excluded)
+{
+	struct id id;
+
+	given_agent("a", "[\"q\"]");
+	given_agent("b", "[\"q\"]");
+	fixture_sql(
+	    &f, "UPDATE agent SET state = 'offline' WHERE name = 'a'");
+	id = given("{\"job_queue\":\"q\",\"exclude_agents\":[\"b\"]}");
+	cr_expect(explains(id, "\"all_away\""));
+	cr_expect(explains(
+	    id, "Each agent on the queue that it does not exclude is offline"));
+	heard_90_s_ago();
+	cr_expect(explains(id, "\"all_silent\""));
+	cr_expect(explains(
+	    id, "Each agent on the queue that it does not exclude has said"));
+	id = given("{\"job_queue\":\"q\"}");
+	cr_expect(explains(id, "Each agent on the queue has said"));
+}
+
+Test(explain, tells_of_those_away_beside_the_busy)
+{
+	struct job job;
+	struct id id;
+
+	given_agent("a", "[\"q\",\"other\"]");
+	given_agent("b", "[\"q\"]");
+	(void)given("{\"job_queue\":\"other\"}");
+	cr_assert_eq(fixture_take(&f, "other", "a", &job), ERR_OK);
+	fixture_sql(
+	    &f, "UPDATE agent SET state = 'offline' WHERE name = 'b'");
+	id = given("{\"job_queue\":\"q\"}");
+	cr_expect(explains(id,
+	    "another job in hand, but for 1 that is offline, in maintenance "
+	    "or restarting, or silent.\""));
+	fixture_sql(&f, "DELETE FROM agent WHERE name = 'b'");
+	cr_expect(explains(id, "another job in hand.\""));
+}
+
+Test(explain, tells_what_to_do)
+{
+	struct id id = given("{\"job_queue\":\"q\"}");
+
+	given_agent("a", "[\"q\"]");
+	fixture_sql(&f, "UPDATE job SET ready = 0, secrets = 1");
+	fixture_sql(&f, "UPDATE queue SET restricted = 1");
+	cr_expect(
+	    explains(id, "Send them by POST /v1/job/<job_id>/attachments.\""));
+	cr_expect(explains(id, "get its jobs. Give its agents one.\""));
+	cr_expect(explains(id, "get it. Give the agents of its queue one.\""));
+	fixture_sql(&f, "UPDATE agent SET state = 'offline'");
+	cr_expect(explains(id, "See agents for their states and comments.\""));
+	heard_90_s_ago();
+	cr_expect(
+	    explains(id, "See whether they run and reach the server.\""));
+	fixture_sql(
+	    &f, "INSERT INTO job_exclude (job, agent) VALUES (1, 'a')");
+	cr_expect(explains(id, "Submit it with fewer exclude_agents.\""));
+}
+
+Test(explain, tells_when_it_ended)
+{
+	struct id id = given("{\"job_queue\":\"q\"}");
+
+	fixture_sql(&f, "UPDATE job SET ended_at = 1800000000000, "
+			"state = 'cancelled', reason = 'cancelled'");
+	cr_expect(explains(
+	    id, "\"It ended at 2027-01-15T08:00:00Z: cancelled.\""));
+	fixture_sql(&f, "UPDATE job SET state = 'complete', reason = NULL");
+	cr_expect(explains(
+	    id, "\"It ended at 2027-01-15T08:00:00Z as its agent said.\""));
+}
+
 #define HANDED INT64_C(1800000000000)
 
 Test(explain, names_the_agent_that_has_it_and_since_when)

@@ -466,7 +466,7 @@ Test(lost, ends_a_job_that_says_fail_and_takes_a_late_outcome_once)
 
 	pass(60);
 	expect_state(id, "cancelled");
-	expect_told(id, "\"text\":\"agent lost\"");
+	expect_told(id, ": agent lost.\"");
 	cr_expect_eq(events(id, "job.lost"), 1);
 	cr_expect_eq(events(id, "job.ended"), 1);
 	cr_assert_eq(reports(id, "a", "cleanup"), ERR_OK);

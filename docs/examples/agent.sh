@@ -130,11 +130,23 @@ tell() {
 beat() {
 	child=
 	trap '[ -z "$child" ] || kill "$child"; exit 0' TERM
+	: >"$work/beats"
 	while kill -0 "$$"; do
 		tell test "$id"
 		sleep 60 &
 		finish
 	done
+}
+
+# A signal that comes before its trap is set may be lost, and it would beat for a minute
+# more.
+end_beat() {
+	for _ in 1 2 3 4 5; do
+		[ ! -e "$work/beats" ] || break
+		sleep 1
+	done
+	kill "$beating"
+	wait "$beating"
 }
 
 # Run the commands of the job in $work/job; the exit code is theirs.
@@ -146,6 +158,7 @@ run_commands() {
 	fi
 	mkdir "$work/dir" || return 1
 	say "job $id: running test_cmds"
+	rm -f "$work/beats"
 	beat >/dev/null 2>&1 &
 	beating=$!
 	(
@@ -153,8 +166,7 @@ run_commands() {
 		cd "$work/dir" && exec sh "$work/commands"
 	) </dev/null 2>&1
 	code=$?
-	kill "$beating"
-	wait "$beating"
+	end_beat
 	rm -rf "$work/dir"
 	return "$code"
 }

@@ -223,6 +223,7 @@ tell() {
 beat() {
 	child=
 	trap '[ -z "$child" ] || kill $child; exit 0' TERM
+	: >"$work/beats"
 	while kill -0 "$$"; do
 		tell test "$id"
 		sleep 60 &
@@ -277,6 +278,17 @@ end_group() {
 	return 1
 }
 
+# A signal that comes before its trap is set may be lost, and it would beat for a minute
+# more.
+end_beat() {
+	for _ in 1 2 3 4 5; do
+		[ ! -e "$work/beats" ] || break
+		sleep 1
+	done
+	kill "$beating"
+	wait "$beating"
+}
+
 # That the job $1 has begun is on disk before it does.  Sets code, with which its commands ended;
 # 1: they have not begun.
 run_commands() {
@@ -287,6 +299,7 @@ run_commands() {
 		rm -f "$1.begun"
 		return 1
 	fi
+	rm -f "$work/beats"
 	beat >/dev/null 2>&1 &
 	beating=$!
 	(
@@ -297,8 +310,7 @@ run_commands() {
 	# And all that it starts.
 	finish -$!
 	code=$?
-	kill "$beating"
-	wait "$beating"
+	end_beat
 	beating=
 	tell waiting ''
 	rm -rf "$work/dir"

@@ -356,13 +356,13 @@ say_no_agent(struct explaining *x)
 	db_end(s);
 	if (failed)
 		return ERR_NOMEM;
-	more = n == 1 ? "has a job"
-	    : n == 2  ? "and one more have jobs"
-		      : arena_printf(x->a, "and %lld more have jobs",
-			    (long long)n - 1);
+	more = n == 1	? "has a job"
+	       : n == 2 ? "and one more have jobs"
+			: arena_printf(x->a, "and %lld more have jobs",
+			      (long long)n - 1);
 	if (n > 0 && more != NULL)
-		has = arena_printf(
-		    x->a, ", but %s %s of it in hand", name, more);
+		has =
+		    arena_printf(x->a, ", but %s %s of it in hand", name, more);
 	if (more == NULL || has == NULL)
 		return ERR_NOMEM;
 	because(x, "no_agent",

@@ -256,8 +256,8 @@ Test(explain, names_who_has_a_job_of_a_queue_that_no_agent_names)
 	    "serves the queue, but me has a job of it in hand. An agent says "
 	    "its queues by POST /v1/agents/data/<name>.\""));
 	cr_assert_eq(fixture_take(&f, "q", "you", &job), ERR_OK);
-	cr_expect(explains(
-	    id, ", but me and one more have jobs of it in hand. An "));
+	cr_expect(
+	    explains(id, ", but me and one more have jobs of it in hand. An "));
 	fixture_sql(&f, "INSERT INTO job_exclude (job, agent) "
 			"SELECT max(seq), 'me' FROM job");
 	cr_expect(explains(id, ", but you has a job of it in hand. An "));
@@ -285,8 +285,7 @@ Test(explain, says_of_whom_it_tells_when_some_are_excluded)
 
 	given_agent("a", "[\"q\"]");
 	given_agent("b", "[\"q\"]");
-	fixture_sql(
-	    &f, "UPDATE agent SET state = 'offline' WHERE name = 'a'");
+	fixture_sql(&f, "UPDATE agent SET state = 'offline' WHERE name = 'a'");
 	id = given("{\"job_queue\":\"q\",\"exclude_agents\":[\"b\"]}");
 	cr_expect(explains(id, "\"all_away\""));
 	cr_expect(explains(
@@ -308,8 +307,7 @@ Test(explain, tells_of_those_away_beside_the_busy)
 	given_agent("b", "[\"q\"]");
 	(void)given("{\"job_queue\":\"other\"}");
 	cr_assert_eq(fixture_take(&f, "other", "a", &job), ERR_OK);
-	fixture_sql(
-	    &f, "UPDATE agent SET state = 'offline' WHERE name = 'b'");
+	fixture_sql(&f, "UPDATE agent SET state = 'offline' WHERE name = 'b'");
 	id = given("{\"job_queue\":\"q\"}");
 	cr_expect(explains(id,
 	    "another job in hand, but for 1 that is offline, in maintenance "
@@ -332,10 +330,8 @@ Test(explain, tells_what_to_do)
 	fixture_sql(&f, "UPDATE agent SET state = 'offline'");
 	cr_expect(explains(id, "See agents for their states and comments.\""));
 	heard_90_s_ago();
-	cr_expect(
-	    explains(id, "See whether they run and reach the server.\""));
-	fixture_sql(
-	    &f, "INSERT INTO job_exclude (job, agent) VALUES (1, 'a')");
+	cr_expect(explains(id, "See whether they run and reach the server.\""));
+	fixture_sql(&f, "INSERT INTO job_exclude (job, agent) VALUES (1, 'a')");
 	cr_expect(explains(id, "Submit it with fewer exclude_agents.\""));
 }
 
@@ -345,8 +341,8 @@ Test(explain, tells_when_it_ended)
 
 	fixture_sql(&f, "UPDATE job SET ended_at = 1800000000000, "
 			"state = 'cancelled', reason = 'cancelled'");
-	cr_expect(explains(
-	    id, "\"It ended at 2027-01-15T08:00:00Z: cancelled.\""));
+	cr_expect(
+	    explains(id, "\"It ended at 2027-01-15T08:00:00Z: cancelled.\""));
 	fixture_sql(&f, "UPDATE job SET state = 'complete', reason = NULL");
 	cr_expect(explains(
 	    id, "\"It ended at 2027-01-15T08:00:00Z as its agent said.\""));

@@ -294,8 +294,8 @@ end_beat() {
 run_commands() {
 	value test_data/test_cmds "$1.claimed" >"$work/commands"
 	rm -rf "$work/dir"
-	mkdir "$work/dir" && : >"$1.output" || return 1
-	if ! : >"$1.begun" || ! sync "$1.begun" "$spool"; then
+	mkdir "$work/dir" && true >"$1.output" || return 1
+	if ! true >"$1.begun" || ! sync "$1.begun" "$spool"; then
 		rm -f "$1.begun"
 		return 1
 	fi

@@ -39,9 +39,23 @@ db_read(struct db *d)
 	return db_readers_borrow(d->readers);
 }
 
+static const char sql_begin[] = "BEGIN";
+
+struct db_conn *
+db_read_once(struct db *d)
+{
+	struct db_conn *c = db_read(d);
+	/* Where that fails each has its own. */
+	enum err e = db_exec(c, NULL, sql_begin, "");
+
+	(void)e;
+	return c;
+}
+
 void
 db_read_end(struct db *d, struct db_conn *c)
 {
+	d->driver->rollback(c);
 	db_readers_return(d->readers, c);
 }
 

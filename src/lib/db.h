@@ -55,6 +55,10 @@ bool db_write_later(struct db *d, db_change fn, void *arg);
 /* Borrow a reading connection, waiting for one if need be; every statement on
  * it is a snapshot of its own.  Give it back with db_read_end(). */
 struct db_conn *db_read(struct db *d);
+
+/* The same, and all statements are of one snapshot; for a few in a row, of which each would
+ * cost as much again to begin and to end one. */
+struct db_conn *db_read_once(struct db *d);
 void db_read_end(struct db *d, struct db_conn *c);
 
 /*

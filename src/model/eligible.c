@@ -8,7 +8,7 @@
 enum err
 eligible_queues(struct svc *s, const char *const *queues, size_t n, bool *waits)
 {
-	struct db_conn *c = db_read(s->db);
+	struct db_conn *c = db_read_once(s->db);
 	enum err e = ERR_OK;
 	size_t i;
 
@@ -102,7 +102,7 @@ eligible_choose(struct svc *s, const char *queue, struct eligible_asker *askers,
     size_t n, size_t most)
 {
 	struct choice x = {.askers = askers, .n = n};
-	struct db_conn *c = db_read(s->db);
+	struct db_conn *c = db_read_once(s->db);
 	bool any = false;
 	enum err e;
 	size_t i;

@@ -362,7 +362,7 @@ take_change(struct db_conn *c, void *arg)
 static enum err
 anything(struct svc *s, const struct taking *t)
 {
-	struct db_conn *c = db_read(s->db);
+	struct db_conn *c = db_read_once(s->db);
 	struct own own[OWN_MAX];
 	bool found = false;
 	struct choice x;

@@ -785,3 +785,23 @@ Test(db, lets_the_log_of_a_big_store_grow_to_a_quarter_of_it)
 	cr_expect_gt(log_after_changes(), 1500L * 4120);
 	cr_expect_lt(log_after_changes(), 2700L * 4120);
 }
+
+Test(db, reads_one_snapshot_until_it_is_given_back)
+{
+	struct db_conn *c;
+	struct db_stmt *s;
+	int round;
+
+	cr_assert_eq(db_write(db, add, key_a), ERR_OK);
+	for (round = 1; round <= 3; round++) {
+		c = db_read_once(db);
+		cr_assert_eq(db_query(c, &s, sql_get, "t", key_a), ERR_OK);
+		db_end(s);
+		cr_assert_eq(db_write(db, bump, key_a), ERR_OK);
+		cr_assert_eq(db_query(c, &s, sql_get, "t", key_a), ERR_OK);
+		cr_expect_eq(db_int(s, 0), round, "as it was");
+		db_end(s);
+		db_read_end(db, c);
+		cr_expect_eq(get(db, "a"), round + 1);
+	}
+}

@@ -82,6 +82,15 @@ check_damaged() {
 			uniq -c | sort -rn | head -n 20)"
 }
 
+# is_ready TEXT
+is_ready() {
+	if within 10 health_has '"status":"ready"'; then
+		ok "$1"
+	else
+		not_ok "$1" "$(answer)"
+	fi
+}
+
 logs_anew() {
 	for log in "$scratch"/main/logs/*.log; do
 		: >"$log"
@@ -95,11 +104,7 @@ repaired() {
 	cat "$scratch/good" >"$store"
 	logs_anew
 	again
-	if within 10 health_has '"status":"ready"'; then
-		ok "$1: a backup makes it good"
-	else
-		not_ok "$1: a backup makes it good" "$(answer)"
-	fi
+	is_ready "$1: a backup makes it good"
 	equal "$1: then jobs are kept again" 200 \
 		"$(post /v1/job '{"job_queue":"q"}')"
 	equal "$1: and what was there is" 200 "$(get "/v1/job/$id")"
@@ -227,11 +232,7 @@ rm -f "$store-wal" "$store-shm" "$store.mark"
 cat "$scratch/saved/state.db" >"$store"
 install -o www-data -g www-data -m 600 "$scratch/saved/state.db-wal" "$store-wal"
 again
-if within 10 health_has '"status":"ready"'; then
-	ok "its log removed and saved: it goes on"
-else
-	not_ok "its log removed and saved: it goes on" "$(answer)"
-fi
+is_ready "its log removed and saved: it goes on"
 equal "its log removed and saved: with all" 200 "$(get "/v1/job/$kept")"
 equal "its log removed and saved: jobs are kept again" 200 \
 	"$(post /v1/job '{"job_queue":"q"}')"
@@ -267,11 +268,7 @@ fi
 [ ! -e "$store" ] || not_ok "nothing is left there"
 mv "$scratch/lost/state.db" "$store"
 again
-if within 10 health_has '"status":"ready"'; then
-	ok "put back, it goes on"
-else
-	not_ok "put back, it goes on" "$(answer)"
-fi
+is_ready "put back, it goes on"
 equal "with all that was there" 200 "$(get "/v1/job/$id")"
 # A backup made while it runs, restored as STORE.md tells.
 sqlite3 "$store" ".backup '$scratch/backup.db'"

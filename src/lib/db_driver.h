@@ -55,7 +55,8 @@ struct db_driver {
 	/* A group of changes; each change within it. */
 	enum err (*begin)(struct db_conn *c);
 	enum err (*commit)(struct db_conn *c);
-	void (*rollback)(struct db_conn *c); /* also ends a snapshot; or nothing */
+	void (*rollback)(
+	    struct db_conn *c); /* also ends a snapshot; or nothing */
 	enum err (*change_begin)(struct db_conn *c);
 	enum err (*change_keep)(struct db_conn *c);
 	void (*change_undo)(struct db_conn *c);

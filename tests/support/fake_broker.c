@@ -295,7 +295,7 @@ settle(struct fake_broker *b, const struct conn *c, uint64_t tag, bool multiple,
 		    (q->tag != tag && (!multiple || q->tag > tag)))
 			continue;
 		q->holder = 0;
-		q->gone = gone;
+		q->gone |= gone; /* a queue deleted since takes nothing back */
 	}
 }
 

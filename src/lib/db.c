@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "db_driver.h"
+#include "db_nothing.h"
 #include "db_readers.h"
 #include "db_writer.h"
+#include "hash.h"
 #include "log.h"
 
 struct db {
@@ -19,6 +21,7 @@ struct db {
 	struct db_conn *writing; /* the writer's */
 	struct db_writer *writer;
 	struct db_readers *readers;
+	struct db_nothing *nothing;
 };
 
 enum err
@@ -57,6 +60,35 @@ db_read_end(struct db *d, struct db_conn *c)
 {
 	d->driver->rollback(c);
 	db_readers_return(d->readers, c);
+}
+
+void
+db_ask(struct db *d, struct db_question *q)
+{
+	struct db_stamp now;
+
+	q->known = d->driver->stamp(d->writing, &now);
+	q->hash = q->known ? db_nothing_begin(d->nothing, &now) : 0;
+}
+
+void
+db_ask_of(struct db_question *q, const char *text)
+{
+	if (text != NULL)
+		q->hash = hash_add(q->hash, text, strlen(text) + 1);
+}
+
+bool
+db_had_nothing(const struct db *d, const struct db_question *q)
+{
+	return q->known && db_nothing_known(d->nothing, hash_end(q->hash));
+}
+
+void
+db_note_nothing(struct db *d, const struct db_question *q)
+{
+	if (q->known)
+		db_nothing_note(d->nothing, hash_end(q->hash));
 }
 
 static void
@@ -237,6 +269,7 @@ db_free(struct db *d)
 	db_readers_close(d->readers);
 	if (d->writing != NULL)
 		d->driver->close(d->writing);
+	db_nothing_free(d->nothing);
 	free(d->where);
 	free(d);
 }
@@ -272,7 +305,9 @@ db_open(struct db **out, const struct db_options *o)
 	d->driver = &db_sqlite;
 	d->schema = o->schema;
 	d->where = strdup(o->uri + sizeof(scheme) - 1);
-	e = d->where != NULL ? open_connections(d, o) : ERR_NOMEM;
+	d->nothing = db_nothing_new();
+	e = d->where != NULL && d->nothing != NULL ? open_connections(d, o)
+						   : ERR_NOMEM;
 	if (e == ERR_OK)
 		e = db_writer_start(&d->writer, d->writing, o->wait_ms);
 	if (e != ERR_OK) {

@@ -62,6 +62,23 @@ struct db_conn *db_read_once(struct db *d);
 void db_read_end(struct db *d, struct db_conn *c);
 
 /*
+ * A question that the store had nothing for need not be asked again as long as nobody, in
+ * whatever process, has committed anything.  db_ask() before the store is read, db_ask_of() for
+ * each text that the answer depends on, always in the same order (NULL adds nothing), and then
+ * db_had_nothing(): true if just this was asked since the last commit and db_note_nothing() told
+ * of it.  It costs no read of the store.
+ */
+struct db_question {
+	uint64_t hash;
+	bool known; /* the state of the store */
+};
+
+void db_ask(struct db *d, struct db_question *q);
+void db_ask_of(struct db_question *q, const char *text);
+bool db_had_nothing(const struct db *d, const struct db_question *q);
+void db_note_nothing(struct db *d, const struct db_question *q);
+
+/*
  * Run sql on c with the arguments that types tells, one letter each, for $1,
  * $2 and so on:
  *   't' const char *, NULL for null    's' const char *, size_t; NULL for null

@@ -24,6 +24,11 @@ struct db_stmt {
 	struct db_conn *conn;
 };
 
+/* Of two that are equal nobody has committed anything between the one and the other. */
+struct db_stamp {
+	uint32_t words[12];
+};
+
 struct db_driver {
 	const char *check; /* a statement that reads the store */
 
@@ -63,6 +68,10 @@ struct db_driver {
 
 	/* False once the dialect has rolled the group back by itself. */
 	bool (*stands)(struct db_conn *c);
+
+	/* The state of the store, of a writing connection; false: not known now.  For any
+	 * thread. */
+	bool (*stamp)(const struct db_conn *c, struct db_stamp *out);
 
 	/* Housekeeping after a commit, still locked. */
 	void (*tidy)(struct db_conn *c);

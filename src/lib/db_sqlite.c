@@ -226,6 +226,12 @@ lite_change_undo(struct db_conn *c)
 	(void)run(c, "RELEASE change");
 }
 
+static bool
+lite_stamp(const struct db_conn *c, struct db_stamp *out)
+{
+	return lite_log_stamp((const struct lite *)c, out);
+}
+
 const struct db_driver db_sqlite = {
     .check = "SELECT count(*) FROM sqlite_schema",
     .look = lite_conn_look,
@@ -244,6 +250,7 @@ const struct db_driver db_sqlite = {
     .change_keep = lite_change_keep,
     .change_undo = lite_change_undo,
     .stands = lite_stands,
+    .stamp = lite_stamp,
     .tidy = lite_log_tidy,
     .prepare = lite_prepare,
     .bind_text = lite_bind_text,

@@ -33,6 +33,7 @@ struct lite {
 	struct stat file, log; /* ... as far as it was on a writing one */
 	struct stat locked; /* the file when the lock was taken */
 	struct timespec marked; /* its time when it was marked last */
+	const volatile void *index; /* of the log, shared; NULL: not known */
 	struct lite_stmt stmts[LITE_STMTS_MAX];
 };
 

@@ -22,4 +22,11 @@ void lite_log_tidy(struct db_conn *c);
  * was cut, or removed and made anew.  False where that is not known.  Needs no lock. */
 bool lite_log_short(struct lite *l);
 
+/* Find the index of the log that l has open; for lite_log_stamp().  After the first read of l. */
+void lite_log_map(struct lite *l);
+
+/* The state of the store as the index tells it, which changes with each commit.  False where it
+ * is not known, or just changing.  Needs no lock; for any thread. */
+bool lite_log_stamp(const struct lite *l, struct db_stamp *out);
+
 #endif /* !LITE_LOG_H */

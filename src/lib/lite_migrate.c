@@ -4,6 +4,7 @@
 
 #include "lite_err.h"
 #include "lite_lock.h"
+#include "lite_log.h"
 #include "lite_verify.h"
 #include "log.h"
 
@@ -76,8 +77,10 @@ lite_migrate(struct db_conn *c, const struct db_schema *schema)
 		return e;
 	if ((e = lite_verify_log(lite_of(c))) == ERR_OK)
 		e = migrate_locked(lite_of(c), schema);
-	if (e == ERR_OK)
+	if (e == ERR_OK) {
 		lite_lock_know_files(lite_of(c));
+		lite_log_map(lite_of(c));
+	}
 	lite_lock_release(c);
 	return e;
 }

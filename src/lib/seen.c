@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "hash.h"
 #include "log.h"
 
 #define MAGIC UINT64_C(0x32306e6565736674) /* "tfseen02" */
@@ -292,18 +293,10 @@ seen_close(struct seen *s)
 	free(s);
 }
 
-/* FNV-1a from a random start, mixed at its end; never 0. */
 static uint64_t
 hash_of(const struct seen *s, enum seen_kind kind, const char *name)
 {
-	uint64_t h = s->seed ^ (uint64_t)kind;
-
-	for (; *name != '\0'; name++)
-		h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
-	h ^= h >> 32;
-	h *= UINT64_C(0xd6e8feb86659fd93);
-	h ^= h >> 32;
-	return h != 0 ? h : 1;
+	return hash_end(hash_add(s->seed ^ (uint64_t)kind, name, strlen(name)));
 }
 
 /* Whether all of it went well.  Where it did not that is told, and the next use looks at the file

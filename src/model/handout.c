@@ -358,23 +358,44 @@ take_change(struct db_conn *c, void *arg)
 	return x->nothing ? ERR_OK : e;
 }
 
+/* What the answer depends on where the agent has nothing in hand. */
+static void
+ask_store(struct db *db, const struct handout_ask *ask, struct db_question *q)
+{
+	size_t i;
+
+	db_ask(db, q);
+	db_ask_of(q, ask->agent);
+	db_ask_of(q, ask->client != NULL ? "verified" : "");
+	db_ask_of(q, ask->client);
+	for (i = 0; i < ask->n; i++)
+		db_ask_of(q, ask->queues[i]);
+}
+
 /* Most polls find nothing: look before taking a turn at the writer, which finds the best. */
 static enum err
 anything(struct svc *s, const struct taking *t)
 {
-	struct db_conn *c = db_read_once(s->db);
 	struct own own[OWN_MAX];
+	struct db_question q;
+	struct db_conn *c;
 	bool found = false;
 	struct choice x;
 	size_t i, n;
 	enum err e;
 
+	ask_store(s->db, t->ask, &q);
+	if (db_had_nothing(s->db, &q))
+		return ERR_NOTFOUND;
+	c = db_read_once(s->db);
 	e = read_own(c, t, own, &n);
 	for (i = 0; e == ERR_OK && i < n; i++)
 		found |= concerns(&own[i]);
 	if (e == ERR_OK && !found)
 		e = best(c, t->ask, true, &x);
 	db_read_end(s->db, c);
+	if (e == ERR_NOTFOUND && n == 0)
+		db_note_nothing(s->db, &q);
 	return e;
 }
 

@@ -35,9 +35,29 @@ kinds.path = function(path)
 	return function() return get end
 end
 
+-- idle AGENTS: each of them in turn, for a queue on which nothing waits.
+kinds.idle = function(agents)
+	local all, n = {}, number
+	for i = 0, tonumber(agents) - 1 do
+		all[i] = wrk.format("GET", "/v1/job?queue=idle&agent=bench" .. i)
+	end
+	return function()
+		n = (n + 1) % tonumber(agents)
+		return all[n]
+	end
+end
+
 kinds.job = function(body)
 	local post = wrk.format("POST", "/v1/job", json, body)
 	return function() return post end
+end
+
+-- paced MS BODY: a job after each pause.
+kinds.paced = function(ms, body)
+	function delay()
+		return tonumber(ms)
+	end
+	return kinds.job(body)
 end
 
 -- A poll for 20 of so many queues, by an agent who has no job yet.

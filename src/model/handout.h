@@ -33,6 +33,11 @@ enum err handout_take(struct svc *s, struct arena *a,
     const struct handout_ask *ask, struct job *out)
     __attribute__((warn_unused_result));
 
+/* In a change: the job of this row and id, which was offered, is back at its old place, as why tells
+ * the journal.  publish_at: then it is published anew, ms since 1970; 0: there is no broker. */
+enum err handout_back(struct db_conn *c, int64_t seq, const struct id *id,
+    int64_t publish_at, const char *why) __attribute__((warn_unused_result));
+
 /* Who claims which job, by the message that told of it. */
 struct claim {
 	const struct id *id;

@@ -3,6 +3,7 @@
 #include "lab.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cause.h"
@@ -42,13 +43,15 @@ unsigned
 events_of(struct id id, const char *kind)
 {
 	const struct journal_query q = {.subject = id.text, .limit = 100};
+	char want[64];
 	const char *json, *at;
 	unsigned n = 0;
 	size_t len;
 
+	(void)snprintf(want, sizeof(want), "\"kind\":\"%s\"", kind);
 	cr_assert_eq(
 	    journal_read(&lab.svc, lab.arena, &q, &json, &len), ERR_OK);
-	for (at = json; (at = strstr(at, kind)) != NULL; at++)
+	for (at = json; (at = strstr(at, want)) != NULL; at++)
 		n++;
 	return n;
 }

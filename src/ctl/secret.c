@@ -5,7 +5,7 @@
 
 #include "ctl.h"
 #include "seal.h"
-#include "secret.h"
+#include "secret_reseal.h"
 
 static bool
 has(const struct conf *conf, enum conf_id id)
@@ -41,7 +41,7 @@ tell_next(const struct conf *conf)
 static int
 run_rotate(struct ctl *c, int argc, char **argv)
 {
-	struct secret_place after = {NULL, NULL};
+	struct secret_reseal_place after = {NULL, NULL};
 	int64_t n, all = 0, lost = 0;
 	enum err e;
 
@@ -53,10 +53,10 @@ run_rotate(struct ctl *c, int argc, char **argv)
 		    "Set SECRETS_MASTER_KEY, see testflinger.conf(5).",
 		    "there is no key for secrets");
 	do {
-		e = secret_rotate(c->svc, &after, &n, &lost);
+		e = secret_reseal(c->svc, &after, &n, &lost);
 		all += n;
 	} while (e == ERR_OK && n > 0);
-	secret_place_free(&after);
+	secret_reseal_free(&after);
 	if (e != ERR_OK)
 		return ctl_err(e);
 	(void)printf("%lld secrets are sealed with the present key.\n",

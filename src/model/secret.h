@@ -63,29 +63,8 @@ enum err secret_fill(struct svc *s, struct arena *a, const struct id *id,
 enum err secret_spend(struct db_conn *c, const char *job_id)
     __attribute__((warn_unused_result));
 
-/* In a change: the client from is called to from now on, where nothing is yet, and its
- * secrets are sealed for that name; those that no key opens are gone.  Without a key they
- * stay where they are, which is told in the log. */
-enum err secret_move(struct db_conn *c, struct svc *s, const char *from,
-    const char *to) __attribute__((warn_unused_result));
-
 /* Remove what has expired, at most a few hundred at a time; *n how many. */
 enum err secret_purge(struct svc *s, int64_t *n)
     __attribute__((warn_unused_result));
-
-/* Where a walk over all secrets stands; both NULL before the first.  Free with
- * secret_place_free(). */
-struct secret_place {
-	char *client;
-	char *path;
-};
-
-void secret_place_free(struct secret_place *p);
-
-/* Look at a few hundred secrets behind *after and seal anew, with the key that seals
- * now, what another has sealed; *after goes on.  *n: how many were looked at, 0: that
- * was all.  *lost grows by those that no key opens, which stay as they are. */
-enum err secret_rotate(struct svc *s, struct secret_place *after, int64_t *n,
-    int64_t *lost) __attribute__((warn_unused_result));
 
 #endif /* !SECRET_H */

@@ -8,7 +8,7 @@
 #include "client.h"
 #include "clock.h"
 #include "journal.h"
-#include "secret.h"
+#include "secret_reseal.h"
 
 #define UNSEEN_MAX_MS (90 * INT64_C(86400000))
 #define SWEEP_MAX 50
@@ -89,7 +89,7 @@ rename_client(struct db_conn *c, const struct signing *g, const char *from)
 	for (i = 0; e == ERR_OK && i < sizeof(moves) / sizeof(moves[0]); i++)
 		e = db_exec(c, NULL, sql[moves[i]], "tt", from, to);
 	if (e == ERR_OK)
-		e = secret_move(c, g->s, from, to);
+		e = secret_reseal_move(c, g->s, from, to);
 	return e == ERR_OK ? db_exec(c, NULL, sql[SQL_DROP], "t", from) : e;
 }
 

@@ -23,7 +23,7 @@ enum user_verdict {
 
 /* Note that u signed in now.  Whoever has another address than the last time keeps role,
  * permissions, queues, refresh tokens and secrets, and jobs keep theirs; but for secrets when
- * there is no key, see secret_move(). */
+ * there is no key, see secret_reseal_move(). */
 enum user_verdict user_sign_in(struct svc *s, struct arena *a,
     const struct user *u, const char **former, enum err *failure)
     __attribute__((warn_unused_result));

@@ -9,6 +9,7 @@
 #include "retention.h"
 #include "seal.h"
 #include "secret.h"
+#include "secret_reseal.h"
 
 #define ZERO "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 #define ONE "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
@@ -122,7 +123,7 @@ Test(secret, has_a_limit_for_each_client)
 
 Test(secret, is_sealed_anew_with_another_key)
 {
-	struct secret_place after = {NULL, NULL};
+	struct secret_reseal_place after = {NULL, NULL};
 	struct conf_fault fault;
 	int64_t n, seen = 0, lost = 0;
 	struct conf *conf;
@@ -143,10 +144,10 @@ Test(secret, is_sealed_anew_with_another_key)
 	conf_free(conf);
 	cr_expect_not_null(strstr(told("p7"), "value"));
 	do {
-		cr_assert_eq(secret_rotate(&f.svc, &after, &n, &lost), ERR_OK);
+		cr_assert_eq(secret_reseal(&f.svc, &after, &n, &lost), ERR_OK);
 		seen += n;
 	} while (n > 0 && seen < 10000);
-	secret_place_free(&after);
+	secret_reseal_free(&after);
 	cr_expect_eq(seen, 450);
 	cr_expect_eq(lost, 0);
 	seal_free(f.svc.seal);
@@ -177,7 +178,7 @@ Test(secret, rotation_sees_each_once_whichever_key_is_new)
 	cr_assert_eq(put("p1", 0), ERR_OK);
 	cr_assert_eq(put("p2", 0), ERR_OK);
 	for (i = 0; i < 2; i++) {
-		struct secret_place after = {NULL, NULL};
+		struct secret_reseal_place after = {NULL, NULL};
 
 		seal_free(f.svc.seal);
 		cr_assert_eq(
@@ -185,8 +186,8 @@ Test(secret, rotation_sees_each_once_whichever_key_is_new)
 		    ERR_OK);
 		cr_assert_eq(seal_open(&f.svc.seal, conf, &fault), ERR_OK);
 		conf_free(conf);
-		cr_assert_eq(secret_rotate(&f.svc, &after, &n, &lost), ERR_OK);
-		secret_place_free(&after);
+		cr_assert_eq(secret_reseal(&f.svc, &after, &n, &lost), ERR_OK);
+		secret_reseal_free(&after);
 		cr_expect_eq(n, 2, "%lld", (long long)n);
 	}
 	cr_expect_eq(lost, 0);
@@ -197,7 +198,7 @@ Test(secret, rotation_ends_whatever_the_length_of_names)
 {
 	static const char lines[] = "SECRETS_MASTER_KEY = '" ONE "'\n"
 				    "SECRETS_MASTER_KEY_OLD = '" ZERO "'\n";
-	struct secret_place after = {NULL, NULL};
+	struct secret_reseal_place after = {NULL, NULL};
 	struct secret_new secret = {.value = "v", .len = 1};
 	char client[3000], path[9000];
 	struct conf_fault fault;
@@ -217,12 +218,12 @@ Test(secret, rotation_ends_whatever_the_length_of_names)
 	    conf_parse(&conf, "t", lines, strlen(lines), &fault), ERR_OK);
 	cr_assert_eq(seal_open(&f.svc.seal, conf, &fault), ERR_OK);
 	conf_free(conf);
-	cr_assert_eq(secret_rotate(&f.svc, &after, &n, &lost), ERR_OK);
+	cr_assert_eq(secret_reseal(&f.svc, &after, &n, &lost), ERR_OK);
 	cr_expect_eq(n, 2, "%lld", (long long)n);
 	cr_expect_eq(lost, 0);
-	cr_assert_eq(secret_rotate(&f.svc, &after, &n, &lost), ERR_OK);
+	cr_assert_eq(secret_reseal(&f.svc, &after, &n, &lost), ERR_OK);
 	cr_expect_eq(n, 0, "%lld", (long long)n);
-	secret_place_free(&after);
+	secret_reseal_free(&after);
 }
 
 static bool

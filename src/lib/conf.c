@@ -1,4 +1,4 @@
-/* The configuration: file, environment, and the table that judges both. */
+/* The configuration: defaults, file and environment, and the table of its keys. */
 
 #include "conf.h"
 
@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "arena.h"
+#include "conf_check.h"
 #include "conf_value.h"
 #include "log.h"
 #include "utf8.h"
@@ -23,21 +24,13 @@ static const struct conf_key keys[] = {
 #undef CONF_ENUM
 };
 
-/* For messages: where a value stands. */
-struct place {
-	const char *file; /* NULL: an environment variable */
-	unsigned line, column; /* 0: a default, which stands nowhere */
-	const char *key;
-};
-
 struct conf {
 	struct arena *arena;
 	const char *file;
 	struct {
-		const char *text;
-		int64_t n;
+		struct conf_setting to;
 		bool set;
-		struct place at;
+		struct conf_place at;
 	} values[CONF__MAX];
 };
 
@@ -48,165 +41,12 @@ conf_key(enum conf_id id)
 }
 
 static enum err
-fault(struct conf_fault *f, const struct place *at, const char *why,
-    const char *remedy)
-{
-	if (at->file != NULL && at->line == 0)
-		(void)snprintf(f->text, sizeof(f->text), "%s: %s: %s; %s",
-		    at->file, at->key, why, remedy);
-	else if (at->file != NULL)
-		(void)snprintf(f->text, sizeof(f->text),
-		    "%s: line %u, column %u: %s%s%s; %s", at->file, at->line,
-		    at->column, at->key != NULL ? at->key : "",
-		    at->key != NULL ? ": " : "", why, remedy);
-	else
-		(void)snprintf(f->text, sizeof(f->text),
-		    "the environment variable TESTFLINGER_%s: %s; %s", at->key,
-		    why, remedy);
-	return ERR_INVALID;
-}
-
-/* Does word of len bytes stand among words, which single spaces separate? */
-static bool
-among(const char *words, const char *word, size_t len)
-{
-	size_t n;
-
-	while (words != NULL && *words != '\0') {
-		n = strcspn(words, " ");
-		if (n == len && memcmp(words, word, n) == 0)
-			return true;
-		words += n;
-		words += strspn(words, " ");
-	}
-	return false;
-}
-
-static enum err
-bad_choice(const struct conf_key *k, const struct place *at,
-    struct conf_fault *f, const char *why)
-{
-	char remedy[256];
-
-	(void)snprintf(remedy, sizeof(remedy), "write %s%s",
-	    k->type == CONF_CHOICE ? "one of: " : "any of, or nothing: ",
-	    k->choices != NULL ? k->choices : "words, in quotes");
-	return fault(f, at, why, remedy);
-}
-
-static enum err
-set_words(struct conf *c, enum conf_id id, const char *text,
-    const struct place *at, struct conf_fault *f)
-{
-	static const char blanks[] = " ,\t\n";
-	struct buf b;
-	size_t n;
-
-	buf_init(&b, c->arena, strlen(text) + 1);
-	for (text += strspn(text, blanks); *text != '\0';
-	     text += strspn(text, blanks)) {
-		n = strcspn(text, blanks);
-		if (keys[id].choices != NULL &&
-		    !among(keys[id].choices, text, n))
-			return bad_choice(
-			    &keys[id], at, f, "holds an unknown word");
-		if (b.len > 0)
-			buf_char(&b, ' ');
-		buf_add(&b, text, n);
-		text += n;
-	}
-	if (!buf_ok(&b))
-		return ERR_NOMEM;
-	c->values[id].text = b.p;
-	return ERR_OK;
-}
-
-static enum err
-set_string(struct conf *c, enum conf_id id, const char *text, size_t len,
-    const struct place *at, struct conf_fault *f)
-{
-	const struct conf_key *k = &keys[id];
-	char why[128];
-
-	if (strlen(text) != len || !utf8_ok(text, len))
-		return fault(f, at, "is not text in UTF-8 without NUL",
-		    "write plain text");
-	if (k->type == CONF_WORDS)
-		return set_words(c, id, text, at, f);
-	if (k->type == CONF_CHOICE && !among(k->choices, text, len))
-		return bad_choice(k, at, f, "is no such choice");
-	if (k->type == CONF_STR &&
-	    ((int64_t)len < k->min || (int64_t)len > k->max)) {
-		(void)snprintf(why, sizeof(why), "has %zu bytes", len);
-		(void)snprintf(why + strlen(why), sizeof(why) - strlen(why),
-		    ", not %lld to %lld", (long long)k->min, (long long)k->max);
-		return fault(f, at, why, "write another text");
-	}
-	c->values[id].text = arena_dup(c->arena, text, len);
-	return c->values[id].text != NULL ? ERR_OK : ERR_NOMEM;
-}
-
-static enum err
-set_int(struct conf *c, enum conf_id id, int64_t n, const struct place *at,
-    struct conf_fault *f)
-{
-	const struct conf_key *k = &keys[id];
-	char remedy[128];
-
-	if (n < k->min || n > k->max) {
-		(void)snprintf(remedy, sizeof(remedy),
-		    "write a whole number from %lld to %lld", (long long)k->min,
-		    (long long)k->max);
-		return fault(f, at, "is out of bounds", remedy);
-	}
-	c->values[id].n = n;
-	return ERR_OK;
-}
-
-/* The words of a list, as one text. */
-static enum err
-set_list(struct conf *c, enum conf_id id, const struct conf_value *v,
-    const struct place *at, struct conf_fault *f)
-{
-	struct buf b;
-	size_t i;
-
-	buf_init(&b, c->arena, 64);
-	for (i = 0; i < v->n_items; i++) {
-		if (v->items[i].type != VALUE_STR)
-			return bad_choice(
-			    &keys[id], at, f, "holds something but words");
-		buf_printf(&b, "%s ", v->items[i].text);
-	}
-	return buf_ok(&b) ? set_string(c, id, b.p, b.len, at, f) : ERR_NOMEM;
-}
-
-static enum err
 set_value(struct conf *c, enum conf_id id, const struct conf_value *v,
-    const struct place *at, struct conf_fault *f)
+    const struct conf_place *at, struct conf_fault *f)
 {
-	switch (keys[id].type) {
-	case CONF_INT:
-		if (v->type == VALUE_INT)
-			return set_int(c, id, v->n, at, f);
-		return fault(
-		    f, at, "is no whole number", "write NAME = 5, no quotes");
-	case CONF_BOOL:
-		if (v->type != VALUE_BOOL)
-			return fault(f, at, "is neither True nor False",
-			    "write one of them, no quotes");
-		c->values[id].n = v->n;
-		return ERR_OK;
-	case CONF_WORDS:
-		if (v->type == VALUE_LIST)
-			return set_list(c, id, v, at, f);
-		break;
-	default:
-		break;
-	}
-	if (v->type != VALUE_STR)
-		return fault(f, at, "is no text", "write NAME = 'text'");
-	return set_string(c, id, v->text, v->len, at, f);
+	const struct conf_check k = {&keys[id], c->arena, at, f};
+
+	return conf_check_value(&k, v, &c->values[id].to);
 }
 
 static int
@@ -229,7 +69,7 @@ is_name(char c, bool first)
 }
 
 static void
-warn_unknown(const struct place *at, const char *name, size_t len)
+warn_unknown(const struct conf_place *at, const char *name, size_t len)
 {
 	size_t i;
 
@@ -242,7 +82,7 @@ warn_unknown(const struct place *at, const char *name, size_t len)
 }
 
 static void
-here(struct place *at, const struct conf_text *t)
+here(struct conf_place *at, const struct conf_text *t)
 {
 	at->line = t->line;
 	at->column = conf_text_column(t);
@@ -255,7 +95,7 @@ read_line(
 {
 	static const char remedy[] =
 	    "the file is data, not Python: write NAME = 'text' or NAME = 5";
-	struct place at = {file, t->line, conf_text_column(t), NULL};
+	struct conf_place at = {file, t->line, conf_text_column(t), NULL};
 	const char *name = t->p;
 	struct conf_value v;
 	size_t len;
@@ -266,12 +106,13 @@ read_line(
 		t->p++;
 	len = (size_t)(t->p - name);
 	if (len == 0)
-		return fault(f, &at, "a name is missing", remedy);
+		return conf_check_fault(f, &at, "a name is missing", remedy);
 	conf_text_skip(t, false);
 	here(&at, t);
 	if (t->p == t->end || *t->p != '=' ||
 	    (t->end - t->p > 1 && t->p[1] == '='))
-		return fault(f, &at, "'=' is missing after the name", remedy);
+		return conf_check_fault(
+		    f, &at, "'=' is missing after the name", remedy);
 	t->p++;
 	conf_text_skip(t, false);
 	here(&at, t);
@@ -279,7 +120,7 @@ read_line(
 	at.key = id >= 0 ? keys[id].name : NULL;
 	if (!conf_value_read(t, &v)) {
 		here(&at, t);
-		return fault(f, &at, t->why, remedy);
+		return conf_check_fault(f, &at, t->why, remedy);
 	}
 	if (id < 0) {
 		warn_unknown(&at, name, len);
@@ -292,7 +133,8 @@ read_line(
 	conf_text_skip(t, false);
 	if (t->p < t->end && *t->p != '\n') {
 		here(&at, t);
-		return fault(f, &at, "something follows the value", remedy);
+		return conf_check_fault(
+		    f, &at, "something follows the value", remedy);
 	}
 	return ERR_OK;
 }
@@ -301,7 +143,7 @@ read_line(
 static enum err
 check_text(const char *file, const char *text, size_t len, struct conf_fault *f)
 {
-	struct place at = {file, 1, 1, NULL};
+	struct conf_place at = {file, 1, 1, NULL};
 	const char *p, *end = text + len;
 	size_t n;
 
@@ -316,7 +158,7 @@ check_text(const char *file, const char *text, size_t len, struct conf_fault *f)
 		at.column = *p == '\n' ? 1 : at.column + (unsigned)n;
 		at.line += *p == '\n';
 	}
-	return fault(
+	return conf_check_fault(
 	    f, &at, "the file is not text in UTF-8", "save it as UTF-8");
 }
 
@@ -339,30 +181,12 @@ static enum err
 set_from_env(
     struct conf *c, enum conf_id id, const char *text, struct conf_fault *f)
 {
-	struct place at = {NULL, 0, 0, keys[id].name};
-	long long n;
-	char *end;
+	struct conf_place at = {NULL, 0, 0, keys[id].name};
+	const struct conf_check k = {&keys[id], c->arena, &at, f};
 
 	c->values[id].set = true;
 	c->values[id].at = at;
-	switch (keys[id].type) {
-	case CONF_INT:
-		errno = 0;
-		n = strtoll(text, &end, 10);
-		if (errno != 0 || end == text || *end != '\0')
-			return fault(
-			    f, &at, "is no whole number", "write digits only");
-		return set_int(c, id, n, &at, f);
-	case CONF_BOOL:
-		if (strcmp(text, "True") != 0 && strcmp(text, "true") != 0 &&
-		    strcmp(text, "False") != 0 && strcmp(text, "false") != 0)
-			return fault(f, &at, "is neither True nor False",
-			    "write one of them");
-		c->values[id].n = text[0] == 'T' || text[0] == 't';
-		return ERR_OK;
-	default:
-		return set_string(c, id, text, strlen(text), &at, f);
-	}
+	return conf_check_plain(&k, text, &c->values[id].to);
 }
 
 /* Keys that other servers of this API take from the environment by their own
@@ -414,7 +238,7 @@ read_environment(struct conf *c, struct conf_fault *f)
 static enum err
 set_defaults(struct conf *c, struct conf_fault *f)
 {
-	struct place at = {"the defaults", 0, 0, NULL};
+	struct conf_place at = {"the defaults", 0, 0, NULL};
 	struct conf_value v;
 	enum err e;
 	int i;
@@ -425,7 +249,8 @@ set_defaults(struct conf *c, struct conf_fault *f)
 
 		at.key = keys[i].name;
 		if (!conf_value_read(&t, &v))
-			return fault(f, &at, t.why, "mend conf_keys.h");
+			return conf_check_fault(
+			    f, &at, t.why, "mend conf_keys.h");
 		e = set_value(c, (enum conf_id)i, &v, &at, f);
 		if (e != ERR_OK)
 			return e;
@@ -554,25 +379,25 @@ conf_free(struct conf *c)
 const char *
 conf_str(const struct conf *c, enum conf_id id)
 {
-	return c->values[id].text;
+	return c->values[id].to.text;
 }
 
 int64_t
 conf_int(const struct conf *c, enum conf_id id)
 {
-	return c->values[id].n;
+	return c->values[id].to.n;
 }
 
 bool
 conf_bool(const struct conf *c, enum conf_id id)
 {
-	return c->values[id].n != 0;
+	return c->values[id].to.n != 0;
 }
 
 bool
 conf_has_word(const struct conf *c, enum conf_id id, const char *word)
 {
-	return among(c->values[id].text, word, strlen(word));
+	return conf_check_among(c->values[id].to.text, word, strlen(word));
 }
 
 bool
@@ -591,5 +416,5 @@ enum err
 conf_refuse(const struct conf *c, enum conf_id id, struct conf_fault *f,
     const char *why, const char *remedy)
 {
-	return fault(f, &c->values[id].at, why, remedy);
+	return conf_check_fault(f, &c->values[id].at, why, remedy);
 }

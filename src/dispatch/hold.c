@@ -17,6 +17,7 @@
 #include "app.h"
 #include "clock.h"
 #include "hold_reply.h"
+#include "listener.h"
 #include "log.h"
 #include "parked.h"
 
@@ -78,7 +79,7 @@ hold_request(struct svc *svc, struct req *r, const struct hold_poll *poll)
 	struct parked *p = NULL;
 	bool closed, off = true;
 
-	if (app_short_of_files() ||
+	if (listener_short_of_files() ||
 	    agent_is_off(svc, poll->agent, &off) != ERR_OK || off)
 		return false;
 	if (atomic_fetch_add(&hold.held, 1) >= hold.most || app_stopping() ||

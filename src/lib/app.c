@@ -1,18 +1,14 @@
 /*
- * The life of a responder: fd 0 is the listening socket that spawn-fcgi or a
- * supervisor has bound.  A few threads at a time (gate.h) wait for a connection,
- * each on an epoll set of its place, exclusively, so that a request wakes one of
- * them; SIGTERM wakes them all, each finishes what it has in hand, and nobody
- * closes the socket, which the next process goes on with.
+ * The life of a responder: its threads serve what comes on the listening socket that spawn-fcgi
+ * or a supervisor has bound (listener.h); SIGTERM wakes them all, and each finishes what it has
+ * in hand.
  */
 
 #include "config.h"
 
 #include "app.h"
 
-#include <errno.h>
 #include <fcgiapp.h>
-#include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
@@ -21,27 +17,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "gate.h"
 #include "http_fcgi.h"
+#include "listener.h"
 #include "log.h"
 
 #define WORKERS_MAX 1024
 #define FILES_MAX 131072
-#define PLACES_MIN 8
-#define PLACES_MAX 32
 #define STACK_SIZE ((size_t)256 * 1024)
 #define TOUCHED_STACK 8192
 #define TOUCHED_ARENA 8000
 #define ARENAS_MAX 4
-#define SHORTAGE_PAUSE_MS 100
-#define SHORTAGE_TOLD_MS 10000
 /* What big requests may take together: a body is held several times over while it is
  * read, and a table of its members may be many times as big. */
 #define MEMORY_MAX ((uint64_t)1 << 30)
@@ -51,15 +42,12 @@
 
 static atomic_bool draining;
 static int drain_fd = -1;
-static atomic_int spare_fd = -1;
 
 struct pool {
 	const struct app *app;
 	struct svc svc;
 	unsigned anonymous; /* roles of callers without a token */
-	struct gate *gate;
-	int sets[PLACES_MAX]; /* of epoll, one for each place */
-	unsigned n_places;
+	struct listener *listener;
 	pthread_t threads[WORKERS_MAX];
 	unsigned n_threads;
 	pthread_t background;
@@ -86,83 +74,6 @@ app_sleep_ms(int ms)
 	(void)poll(&p, 1, ms);
 }
 
-/* A descriptor that a connection may have when there is no other. */
-static void
-keep_spare(void)
-{
-	int none = -1, fd;
-
-	if (atomic_load(&spare_fd) != -1)
-		return;
-	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (fd != -1 && !atomic_compare_exchange_strong(&spare_fd, &none, fd))
-		(void)close(fd);
-}
-
-bool
-app_short_of_files(void)
-{
-	return atomic_load(&spare_fd) == -1;
-}
-
-/* An epoll set that wakes a thread for a connection or for the drain. */
-static int
-wait_set(void)
-{
-	struct epoll_event conn = {.events = EPOLLIN | EPOLLEXCLUSIVE};
-	struct epoll_event drain = {.events = EPOLLIN};
-	int ep;
-
-	ep = epoll_create1(EPOLL_CLOEXEC);
-	if (ep == -1)
-		return -1;
-	if (epoll_ctl(ep, EPOLL_CTL_ADD, STDIN_FILENO, &conn) == -1 ||
-	    epoll_ctl(ep, EPOLL_CTL_ADD, drain_fd, &drain) == -1) {
-		(void)close(ep);
-		return -1;
-	}
-	return ep;
-}
-
-/* Now and then, for it may last. */
-static void
-tell_shortage(int error)
-{
-	static _Atomic int64_t told_ms;
-	int64_t now = clock_mono_ms(), last = atomic_load(&told_ms);
-
-	if ((last == 0 || now - last >= SHORTAGE_TOLD_MS) &&
-	    atomic_compare_exchange_strong(&told_ms, &last, now))
-		log_error("cannot accept: %s", strerror(error));
-}
-
-/*
- * Accept one connection and read its parameters.  False if there is none:
- * another thread or process was faster, or the process is short of something,
- * which ends neither thread nor process.
- */
-static bool
-accept_request(FCGX_Request *fr)
-{
-	int rc = FCGX_Accept_r(fr), fd;
-
-	if (rc >= 0)
-		return true;
-	if (rc != -EMFILE && rc != -ENFILE && rc != -ENOBUFS && rc != -ENOMEM)
-		return false;
-	tell_shortage(-rc);
-	/* One at a time is answered all the same, instead of none. */
-	fd = atomic_exchange(&spare_fd, -1);
-	if (fd != -1) {
-		(void)close(fd);
-		if (FCGX_Accept_r(fr) >= 0)
-			return true;
-		keep_spare();
-	}
-	app_sleep_ms(SHORTAGE_PAUSE_MS);
-	return false;
-}
-
 static void
 serve(struct pool *p, struct worker *w, FCGX_Request *fr, struct arena *a)
 {
@@ -175,7 +86,7 @@ serve(struct pool *p, struct worker *w, FCGX_Request *fr, struct arena *a)
 		    req_param(&r, "REQUEST_URI"), r.status);
 	log_request(NULL);
 	FCGX_Finish_r(fr);
-	keep_spare();
+	listener_keep_spare();
 	arena_reset(a);
 	/* What json-c took in small pieces lies all over the heap. */
 	if (r.body_len >= TRIM_BODY)
@@ -203,10 +114,8 @@ worker_main(void *arg)
 {
 	struct pool *p = arg;
 	struct worker w = {.svc = &p->svc};
-	struct epoll_event ev;
 	struct arena *a;
 	FCGX_Request fr;
-	int place;
 
 	a = arena_new();
 	if (a == NULL || FCGX_InitRequest(&fr, 0, 0) != 0) {
@@ -214,14 +123,10 @@ worker_main(void *arg)
 		exit(EXIT_FAILURE);
 	}
 	touch_memory(a);
-	while (!app_stopping() && (place = gate_enter(p->gate)) != -1) {
-		if (epoll_wait(p->sets[place], &ev, 1, -1) <= 0)
-			continue;
+	while (!app_stopping() && listener_wait(p->listener))
 		/* While there is work it is not waited for. */
-		while (!app_stopping() && gate_enter(p->gate) != -1 &&
-		       accept_request(&fr))
+		while (!app_stopping() && listener_accept(p->listener, &fr))
 			serve(p, &w, &fr, a);
-	}
 	gate_leave();
 	arena_free(a);
 	return NULL;
@@ -276,34 +181,6 @@ start_threads(struct pool *p, unsigned n)
 	return rc == 0;
 }
 
-/* A few for each processor: one may wait for the disk while it reads. */
-static bool
-make_places(struct pool *p)
-{
-	long n = 4 * sysconf(_SC_NPROCESSORS_ONLN);
-
-	if (n < PLACES_MIN)
-		n = PLACES_MIN;
-	if (n > PLACES_MAX)
-		n = PLACES_MAX;
-	for (p->n_places = 0; p->n_places < (unsigned)n; p->n_places++)
-		if ((p->sets[p->n_places] = wait_set()) == -1)
-			break;
-	p->gate = gate_new(p->n_places);
-	if (p->gate != NULL && p->n_places == (unsigned)n)
-		return true;
-	log_errno("cannot wait for requests");
-	return false;
-}
-
-static void
-free_places(struct pool *p)
-{
-	while (p->n_places > 0)
-		(void)close(p->sets[--p->n_places]);
-	gate_free(p->gate);
-}
-
 static void
 stop_threads(struct pool *p)
 {
@@ -313,8 +190,8 @@ stop_threads(struct pool *p)
 	atomic_store(&draining, true);
 	if (write(drain_fd, &one, sizeof(one)) != sizeof(one))
 		log_errno("drain");
-	if (p->gate != NULL)
-		gate_close(p->gate);
+	if (p->listener != NULL)
+		listener_close(p->listener);
 	for (i = 0; i < p->n_threads; i++)
 		(void)pthread_join(p->threads[i], NULL);
 	if (p->has_background)
@@ -353,29 +230,6 @@ block_signals(sigset_t *set)
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
-static bool
-prepare_socket(const char *name)
-{
-	int flags;
-
-	if (FCGX_IsCGI()) {
-		log_error("fd 0 is no listening socket: start %s with "
-			  "spawn-fcgi, as spawn/up does",
-		    name);
-		return false;
-	}
-	keep_spare();
-	flags = fcntl(STDIN_FILENO, F_GETFL);
-	drain_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (flags == -1 || drain_fd == -1 ||
-	    fcntl(STDIN_FILENO, F_SETFL, flags | O_NONBLOCK) == -1 ||
-	    FCGX_Init() != 0) {
-		log_errno("cannot use the socket on fd 0");
-		return false;
-	}
-	return true;
-}
-
 static int
 serve_until_signal(
     const struct app *a, const struct conf *conf, const sigset_t *signals)
@@ -396,14 +250,15 @@ serve_until_signal(
 	if (n == 0)
 		n = a->workers;
 	gate_set_threads(n);
-	if ((a->prepare == NULL || a->prepare(&p->svc)) && make_places(p) &&
+	if ((a->prepare == NULL || a->prepare(&p->svc)) &&
+	    (p->listener = listener_new(drain_fd)) != NULL &&
 	    start_threads(p, n)) {
 		say_ready();
 		(void)sigwait(signals, &sig);
 		status = EXIT_SUCCESS;
 	}
 	stop_threads(p);
-	free_places(p);
+	listener_free(p->listener);
 	svc_close(&p->svc);
 	free(p);
 	return status;
@@ -468,8 +323,13 @@ run(const struct app *a, const struct conf *conf)
 	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	(void)mallopt(M_TRIM_THRESHOLD, 256 * 1024);
 	limit_memory(conf);
-	if (!prepare_socket(a->name))
+	if (!listener_prepare(a->name))
 		return EXIT_FAILURE;
+	drain_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (drain_fd == -1) {
+		log_errno("cannot be told to stop");
+		return EXIT_FAILURE;
+	}
 	return serve_until_signal(a, conf, &signals);
 }
 

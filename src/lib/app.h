@@ -42,9 +42,6 @@ bool app_thread(pthread_t *t, void *(*fn)(void *), void *arg);
 /* True once the process drains; for background threads. */
 bool app_stopping(void);
 
-/* The process has no descriptor left: what is kept open for long must not be. */
-bool app_short_of_files(void);
-
 /* Readable once the process drains, and then for good; not to be read. */
 int app_drain_fd(void);
 

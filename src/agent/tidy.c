@@ -1,9 +1,10 @@
 /* What tf-agent does beside requests. */
 
 #include "advert.h"
-#include "agent.h"
+#include "agent_times.h"
 #include "clock.h"
 #include "log.h"
+#include "queue.h"
 #include "routes.h"
 
 #define PAUSE_MS 60000
@@ -28,10 +29,10 @@ grace_ms(const struct conf *c)
 static enum err
 tidy(struct svc *s, bool forget)
 {
-	enum err e = agent_write_times(s);
+	enum err e = agent_times_write(s);
 
 	if (e == ERR_OK && forget)
-		e = agent_forget_silent(s);
+		e = agent_times_forget_silent(s);
 	if (e == ERR_OK)
 		e = advert_tidy(s, forget);
 	return e == ERR_OK && forget ? queue_forget_unused(s) : e;

@@ -7,18 +7,12 @@
 #include <string.h>
 
 #include "clock.h"
-#include "field.h"
 #include "handout.h"
 #include "journal.h"
-#include "log.h"
 #include "queue.h"
 
 #define LOG_LINES 100
 #define LOG_BYTES 262144
-#define QUEUES_MAX 1000
-#define QUEUES_BYTES 262144
-/* Lists of agents show the texts of thousands. */
-#define TEXT_MAX 4096
 
 enum {
 	SQL_KNOWN,
@@ -31,10 +25,6 @@ enum {
 	SQL_LOG,
 	SQL_SET_LOG,
 	SQL_SAME,
-	SQL_OLD,
-	SQL_FORGET,
-	SQL_TIMES,
-	SQL_SEEN,
 	SQL_OFF
 };
 
@@ -74,93 +64,9 @@ static const char *const sql[] = {
 		 "AND ($7 IS NULL OR $7 = provision_type) "
 		 "AND ($8 IS NULL OR $8 = queues) "
 		 "AND updated_at BETWEEN $9 AND $10",
-    [SQL_OLD] = "SELECT name, updated_at FROM agent "
-		"WHERE name > $1 AND updated_at < $2 ORDER BY name LIMIT $3",
-    [SQL_FORGET] = "DELETE FROM agent WHERE name = $1",
-    [SQL_TIMES] = "SELECT name, updated_at FROM agent "
-		  "WHERE name > $1 ORDER BY name LIMIT $2",
-    [SQL_SEEN] = "UPDATE agent SET updated_at = $2 "
-		 "WHERE name = $1 AND updated_at < $2",
     [SQL_OFF] = "SELECT 1 FROM agent "
 		"WHERE name = $1 AND state IN " AGENT_OFF_STATES,
 };
-
-static const char *const text_names[AGENT_TEXT__MAX] = {
-    [AGENT_STATE] = "state",
-    [AGENT_COMMENT] = "comment",
-    [AGENT_IDENTIFIER] = "identifier",
-    [AGENT_JOB_ID] = "job_id",
-    [AGENT_LOCATION] = "location",
-    [AGENT_PROVISION_TYPE] = "provision_type",
-};
-
-static void
-read_queues(struct js_doc *doc, const struct js_member *m, struct faults *f,
-    struct agent_report *out)
-{
-	const char *why = NULL;
-	size_t i;
-
-	if (!field_names(doc, m, m->key, f, &out->queue_names, &out->n_queues))
-		return;
-	if (m->value.len > QUEUES_BYTES)
-		why = "Longer than 262144 bytes as JSON.";
-	else if (out->n_queues > QUEUES_MAX)
-		why = "Longer than maximum length 1000.";
-	for (i = 0; i < out->n_queues && why == NULL; i++)
-		if (strlen(out->queue_names[i]) > NAME_LEN_MAX)
-			why = "Longer than maximum length 200.";
-	if (why != NULL)
-		faults_add(f, why, m->key, NULL);
-	out->queues = m->value;
-}
-
-static void
-read_text(struct js_doc *doc, const struct js_member *m, struct faults *f,
-    struct agent_report *out)
-{
-	struct agent_text_value *v;
-	const char *why;
-	size_t i;
-
-	for (i = 0; i < AGENT_TEXT__MAX; i++)
-		if (strcmp(text_names[i], m->key) == 0)
-			break;
-	if (i == AGENT_TEXT__MAX) {
-		faults_add(f, FIELD_UNKNOWN, m->key, NULL);
-		return;
-	}
-	v = &out->texts[i];
-	why = field_string(doc, m, &v->p, &v->len);
-	if (why == NULL && v->len > TEXT_MAX)
-		why = "Longer than maximum length 4096.";
-	if (why != NULL)
-		faults_add(f, why, m->key, NULL);
-}
-
-enum err
-agent_report_read(
-    struct js_doc *doc, struct faults *f, struct agent_report *out)
-{
-	const struct js_member *m;
-	size_t i;
-	enum err e;
-
-	*out = (struct agent_report){.n_log = 0};
-	if ((e = js_last_wins(doc)) != ERR_OK)
-		return e;
-	for (i = 0; i < doc->n_members; i++) {
-		m = &doc->members[i];
-		if (strcmp(m->key, "queues") == 0)
-			read_queues(doc, m, f, out);
-		else if (strcmp(m->key, "log") == 0)
-			(void)field_strings(
-			    doc, m, m->key, f, &out->log, &out->n_log);
-		else
-			read_text(doc, m, f, out);
-	}
-	return faults_any(f) ? ERR_INVALID : ERR_OK;
-}
 
 struct putting {
 	const char *name;
@@ -438,96 +344,4 @@ agent_put(struct svc *s, const char *name, const struct agent_report *r)
 	if (e == ERR_OK)
 		seen_note(s->seen, SEEN_AGENT, name, p.now);
 	return e;
-}
-
-/* A part of the agents at a time, so that nobody waits for long. */
-#define BATCH 500
-
-struct walking {
-	struct svc *s;
-	char after[NAME_LEN_MAX + 1];
-	int64_t now;
-	int64_t before; /* who was heard of since is left alone */
-	int64_t n; /* rows looked at */
-};
-
-static enum err
-note_change(struct db_conn *c, void *arg)
-{
-	struct walking *w = arg;
-	struct db_stmt *s;
-	int64_t last;
-	enum err e, e2 = ERR_OK;
-
-	w->n = 0;
-	for (e = db_query(
-		 c, &s, sql[SQL_TIMES], "ti", w->after, (int64_t)BATCH);
-	     e == ERR_OK && e2 == ERR_OK; e = db_next(s)) {
-		w->n++;
-		(void)snprintf(
-		    w->after, sizeof(w->after), "%s", db_text(s, 0, NULL));
-		last = seen_last(w->s->seen, SEEN_AGENT, w->after, w->now);
-		if (last > db_int(s, 1))
-			e2 = db_exec(
-			    c, NULL, sql[SQL_SEEN], "ti", w->after, last);
-	}
-	if (s != NULL)
-		db_end(s);
-	return e2 != ERR_OK ? e2 : e == ERR_NOTFOUND ? ERR_OK : e;
-}
-
-static enum err
-forget_change(struct db_conn *c, void *arg)
-{
-	struct walking *w = arg;
-	struct db_stmt *s;
-	enum err e, e2 = ERR_OK;
-
-	w->n = 0;
-	for (e = db_query(c, &s, sql[SQL_OLD], "tii", w->after, w->before,
-		 (int64_t)BATCH);
-	     e == ERR_OK && e2 == ERR_OK; e = db_next(s)) {
-		w->n++;
-		(void)snprintf(
-		    w->after, sizeof(w->after), "%s", db_text(s, 0, NULL));
-		if (seen_last(w->s->seen, SEEN_AGENT, w->after, w->now) >=
-		    w->before)
-			continue;
-		log_info("the agent %s is forgotten: it has said nothing "
-			 "for AGENT_MAX_AGE",
-		    w->after);
-		e2 = db_exec(c, NULL, sql[SQL_FORGET], "t", w->after);
-	}
-	if (s != NULL)
-		db_end(s);
-	return e2 != ERR_OK ? e2 : e == ERR_NOTFOUND ? ERR_OK : e;
-}
-
-static enum err
-walk(struct svc *s, db_change change, int64_t age)
-{
-	struct walking w = {.s = s, .now = clock_now_ms()};
-	enum err e;
-
-	w.before = w.now - age * 1000;
-	do
-		e = db_write(s->db, change, &w);
-	while (e == ERR_OK && w.n == BATCH);
-	return e;
-}
-
-enum err
-agent_write_times(struct svc *s)
-{
-	return walk(s, note_change, 0);
-}
-
-enum err
-agent_forget_silent(struct svc *s)
-{
-	int64_t age = conf_int(s->conf, CONF_AGENT_MAX_AGE);
-
-	if (age == 0)
-		return ERR_OK;
-	return walk(s, forget_change, age);
 }

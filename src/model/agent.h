@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "agent_report.h"
 #include "arena.h"
 #include "err.h"
 #include "faults.h"
@@ -11,35 +12,6 @@
 #include "svc.h"
 
 /* What agents tell of themselves. */
-
-enum agent_text {
-	AGENT_STATE,
-	AGENT_COMMENT,
-	AGENT_IDENTIFIER,
-	AGENT_JOB_ID,
-	AGENT_LOCATION,
-	AGENT_PROVISION_TYPE,
-	AGENT_TEXT__MAX
-};
-
-struct agent_text_value {
-	const char *p; /* NULL: not told */
-	size_t len;
-};
-
-struct agent_report {
-	struct agent_text_value texts[AGENT_TEXT__MAX];
-	struct js_span queues; /* JSON list as posted; p NULL: not told */
-	const char **queue_names;
-	size_t n_queues;
-	const char **log;
-	size_t n_log;
-	const char *key; /* Idempotency-Key; NULL: none */
-};
-
-/* Judge doc, an object.  ERR_INVALID with faults noted. */
-enum err agent_report_read(struct js_doc *doc, struct faults *f,
-    struct agent_report *out) __attribute__((warn_unused_result));
 
 /* Make or update the agent: fields given are set, the others stay, log lines
  * are added and the last 100 kept, in 256 KiB; not those of a report that repeats the last one
@@ -67,12 +39,6 @@ enum err agent_list_page(struct svc *s, struct name_page *p, struct buf *b)
  * ERR_NOTFOUND: none does. */
 enum err agent_list_queue(struct svc *s, struct arena *a, const char *queue,
     const char **json, size_t *len) __attribute__((warn_unused_result));
-
-/* Write down in the store when agents were last heard of. */
-enum err agent_write_times(struct svc *s) __attribute__((warn_unused_result));
-
-/* Remove agents that have said nothing for AGENT_MAX_AGE. */
-enum err agent_forget_silent(struct svc *s) __attribute__((warn_unused_result));
 
 /* How an attempt to provision ended. */
 struct agent_outcome {

@@ -8,6 +8,7 @@
 #include "advert.h"
 #include "agent.h"
 #include "agent/routes.h"
+#include "agent_times.h"
 #include "clock.h"
 #include "fixture.h"
 
@@ -105,7 +106,7 @@ Test(tidy, forgets_nothing_where_it_is_told_so)
 	open_with("AGENT_MAX_AGE = 0\nQUEUE_MAX_AGE = 0\n");
 	given_agent_and_queue();
 	clock_set_for_test(NOW + 10000 * DAY);
-	cr_assert_eq(agent_forget_silent(&f.svc), ERR_OK);
+	cr_assert_eq(agent_times_forget_silent(&f.svc), ERR_OK);
 	cr_assert_eq(advert_tidy(&f.svc, true), ERR_OK);
 	cr_expect(are_known());
 }

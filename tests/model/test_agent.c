@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent.h"
+#include "agent_times.h"
 #include "clock.h"
 #include "fixture.h"
 #include "schema.h"
@@ -341,7 +342,7 @@ Test(agent, is_written_down_at_once_when_half_of_its_age_has_passed)
 	cr_assert_eq(put("a1", "{}"), ERR_OK);
 	lose_map();
 	clock_set_for_test(1795338103000 + 604801000);
-	cr_assert_eq(agent_forget_silent(&f.svc), ERR_OK);
+	cr_assert_eq(agent_times_forget_silent(&f.svc), ERR_OK);
 	cr_expect_not_null(strstr(view_of("a1"), "2026-11-25T21:01:45Z"));
 }
 
@@ -361,7 +362,7 @@ Test(agent, whom_a_wrong_clock_has_dated_ahead_gets_a_true_time)
 	clock_set_for_test(1795338103000);
 	cr_assert_eq(put("a1", "{}"), ERR_OK);
 	cr_expect_not_null(strstr(view_of("a1"), "2026-11-22T09:01:43Z"));
-	cr_assert_eq(agent_write_times(&f.svc), ERR_OK);
+	cr_assert_eq(agent_times_write(&f.svc), ERR_OK);
 	cr_expect_not_null(strstr(view_of("a1"), "2026-11-22T09:01:43Z"));
 }
 
@@ -376,8 +377,8 @@ Test(agent, is_forgotten_when_it_has_been_silent_for_long)
 	clock_set_for_test(1795338103000 + 604700000);
 	cr_assert_eq(put("alive", "{}"), ERR_OK);
 	clock_set_for_test(1795338103000 + 604801000);
-	cr_assert_eq(agent_write_times(&f.svc), ERR_OK);
-	cr_assert_eq(agent_forget_silent(&f.svc), ERR_OK);
+	cr_assert_eq(agent_times_write(&f.svc), ERR_OK);
+	cr_assert_eq(agent_times_forget_silent(&f.svc), ERR_OK);
 	cr_expect_eq(
 	    agent_read(&f.svc, f.arena, "silent", &json, &len), ERR_NOTFOUND);
 	cr_expect_eq(agent_read(&f.svc, f.arena, "alive", &json, &len), ERR_OK);

@@ -39,11 +39,7 @@ const char *field_int(
 /* As field_int(), of the len bytes at s. */
 const char *field_int_text(const char *s, size_t len, int64_t *out);
 
-/*
- * A date and time, "2026-11-25T08:30:00.25+01:00": one space may stand for the T,
- * seconds and their fraction may be missing, and no offset means UTC.
- * Microseconds since 1970-01-01 UTC; digits beyond them are cut off.
- */
+/* A date and time, as datetime_read() takes it: microseconds since 1970-01-01 UTC. */
 const char *field_datetime(
     struct js_doc *doc, const struct js_member *m, int64_t *out);
 const char *field_datetime_text(const char *s, size_t len, int64_t *out);

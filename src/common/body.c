@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "field.h"
+#include "reply.h"
 
 /* For a text that would be cut at its NUL: neither is anybody's name. */
 #define NO_NAME "\001"

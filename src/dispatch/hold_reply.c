@@ -6,6 +6,7 @@
 
 #include "http_fcgi.h"
 #include "log.h"
+#include "reply.h"
 #include "take_reply.h"
 
 static void

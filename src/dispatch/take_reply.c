@@ -3,6 +3,7 @@
 #include "take_reply.h"
 
 #include "job_view.h"
+#include "reply.h"
 
 int
 take_reply_job(

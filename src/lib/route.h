@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 #include "conf.h"
-#include "http.h"
+#include "reply.h"
 
 /* Find the row, enforce what it says, call its handler. */
 

@@ -1,4 +1,4 @@
-/* The configuration: literals, the table that judges them, the environment. */
+/* The configuration: its defaults, lines, file and environment. */
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -6,78 +6,30 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "arena.h"
-#include "conf.h"
-#include "conf_value.h"
+#include "conf_given.h"
 #include "fixture.h"
 #include "log.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static char dir[64], path[128];
-static struct conf *conf;
-static struct conf_fault fault;
-static struct arena *arena;
 
 static void
 setup(void)
 {
-	char name[128];
-	int i;
-
-	log_setup("unit", LOG_LVL_ERROR);
-	for (i = 0; i < CONF__MAX; i++) {
-		(void)snprintf(name, sizeof(name), "TESTFLINGER_%s",
-		    conf_key((enum conf_id)i)->name);
-		(void)unsetenv(name);
-	}
-	(void)unsetenv("TESTFLINGER_CONFIG");
+	conf_given_open();
 	fixture_mkdir(dir);
 	(void)snprintf(path, sizeof(path), "%s/testflinger.conf", dir);
-	arena = arena_new();
-}
-
-static void
-forget(void)
-{
-	if (conf != NULL)
-		conf_free(conf);
-	conf = NULL;
 }
 
 static void
 teardown(void)
 {
-	forget();
-	arena_free(arena);
+	conf_given_close();
 	fixture_rmdir(dir);
 }
 
 TestSuite(conf, .init = setup, .fini = teardown);
-TestSuite(conf_value, .init = setup, .fini = teardown);
-
-static enum err
-parse(const char *text)
-{
-	forget();
-	return conf_parse(&conf, "x.conf", text, strlen(text), &fault);
-}
-
-static void
-given(const char *text)
-{
-	cr_assert_eq(parse(text), ERR_OK, "%s: %s", text, fault.text);
-}
-
-/* text is refused with these words, after the file's name. */
-static void
-expect_fault(const char *text, const char *words)
-{
-	cr_expect_eq(parse(text), ERR_INVALID, "%s", text);
-	cr_expect_eq(strncmp(fault.text, "x.conf: ", 8), 0, "%s", fault.text);
-	cr_expect_eq(strncmp(fault.text + 8, words, strlen(words)), 0,
-	    "%s: %s, not %s", text, fault.text, words);
-}
 
 static void
 given_file(const char *text)
@@ -92,271 +44,8 @@ given_file(const char *text)
 static void
 load(const char *name)
 {
-	forget();
+	conf_given_forget();
 	cr_assert_eq(conf_load(&conf, name, &fault), ERR_OK, "%s", fault.text);
-}
-
-/* One literal by itself. */
-static bool
-literal(const char *text, struct conf_value *v)
-{
-	struct conf_text t = {text, text + strlen(text), text, 1, arena, NULL};
-
-	return conf_value_read(&t, v) && t.p == t.end;
-}
-
-static void
-expect_text(const char *text, const char *want)
-{
-	struct conf_value v;
-
-	cr_assert(literal(text, &v), "%s", text);
-	cr_expect_eq(v.type, VALUE_STR, "%s", text);
-	cr_expect_str_eq(v.text, want);
-	cr_expect_eq(v.len, strlen(want));
-}
-
-Test(conf_value, reads_strings_in_one_and_three_quotes_of_either_kind)
-{
-	static const char *const t[][2] = {
-	    {"'a'", "a"},
-	    {"\"a\"", "a"},
-	    {"''", ""},
-	    {"\"\"", ""},
-	    {"'a\"b'", "a\"b"},
-	    {"\"a'b\"", "a'b"},
-	    {"'''a'''", "a"},
-	    {"\"\"\"a\"\"\"", "a"},
-	    {"''''''", ""},
-	    {"'''a\nb'''", "a\nb"},
-	    {"'''a'b''c'''", "a'b''c"},
-	    {"\"\"\"a'''b\"\"\"", "a'''b"},
-	    {"'a # no comment'", "a # no comment"},
-	    {"'\xc3\xa9'", "\xc3\xa9"},
-	};
-	size_t i;
-
-	for (i = 0; i < COUNT(t); i++)
-		expect_text(t[i][0], t[i][1]);
-}
-
-Test(conf_value, reads_the_escapes_of_python)
-{
-	static const char *const t[][2] = {
-	    {"'\\\\\\'\\\"'", "\\'\""},
-	    {"'\\a\\b\\f\\n\\r\\t\\v'", "\a\b\f\n\r\t\v"},
-	    {"'\\x41\\x7e'", "A~"},
-	    {"'\\xe9\\u00e9\\U000000E9'", "\xc3\xa9\xc3\xa9\xc3\xa9"},
-	    {"'\\u20ac\\U0001f600'", "\xe2\x82\xac\xf0\x9f\x98\x80"},
-	    {"'\\101\\1012\\7x\\400'", "AA2\ax\xc4\x80"},
-	    {"'\\d\\.\\8'", "\\d\\.\\8"},
-	    {"'a\\\nb'", "ab"},
-	    {"'''a\\\nb\nc'''", "ab\nc"},
-	};
-	size_t i;
-
-	for (i = 0; i < COUNT(t); i++)
-		expect_text(t[i][0], t[i][1]);
-}
-
-Test(conf_value, reads_the_prefixes_r_and_u)
-{
-	static const char *const t[][2] = {
-	    {"r'\\n\\x41\\'", NULL},
-	    {"r'\\n\\x41'", "\\n\\x41"},
-	    {"R\"a\\\"b\"", "a\\\"b"},
-	    {"r'''\\'''", NULL},
-	    {"r'''\\''''", "\\'"},
-	    {"u'\\u00e9'", "\xc3\xa9"},
-	    {"U\"\"\"a\"\"\"", "a"},
-	    {"ur'a'", NULL},
-	    {"b'a'", NULL},
-	    {"f'a'", NULL},
-	    {"r 'a'", NULL},
-	    {"r", NULL},
-	};
-	struct conf_value v;
-	size_t i;
-
-	for (i = 0; i < COUNT(t); i++)
-		if (t[i][1] != NULL)
-			expect_text(t[i][0], t[i][1]);
-		else
-			cr_expect_not(literal(t[i][0], &v), "%s", t[i][0]);
-}
-
-Test(conf_value, joins_adjacent_strings)
-{
-	static const char *const t[][2] = {
-	    {"'a' 'b'", "ab"},
-	    {"'a'\"b\"", "ab"},
-	    {"'a' r'\\n' u'\\n'", "a\\n\n"},
-	    {"'a' \\\n  'b'", "ab"},
-	    {"'' '''x''' ''", "x"},
-	};
-	struct conf_value v;
-	size_t i;
-
-	for (i = 0; i < COUNT(t); i++)
-		expect_text(t[i][0], t[i][1]);
-	cr_expect_not(literal("'a'\n'b'", &v), "but not over a line's end");
-	cr_assert(literal("['a'\n'b' # note\n'c', 'd']", &v), "save in a list");
-	cr_assert_eq(v.n_items, 2);
-	cr_expect_str_eq(v.items[0].text, "abc");
-	cr_expect_str_eq(v.items[1].text, "d");
-}
-
-Test(conf_value, refuses_strings_that_are_none)
-{
-	static const char *const t[] = {
-	    "'",
-	    "'a",
-	    "'a\"",
-	    "'a\nb'",
-	    "'''a''",
-	    "'a\\",
-	    "'a\\'",
-	    "'\\x4'",
-	    "'\\x'",
-	    "'\\xg1'",
-	    "'\\u123'",
-	    "'\\U0001f60'",
-	    "'\\U00110000'",
-	    "'\\Uffffffff'",
-	    "'\\ud800'",
-	    "'\\udfff'",
-	    "'\\0'",
-	    "'\\x00'",
-	    "'\\u0000'",
-	    "'\\000'",
-	};
-	struct conf_value v;
-	size_t i;
-
-	for (i = 0; i < COUNT(t); i++)
-		cr_expect_not(literal(t[i], &v), "%s", t[i]);
-}
-
-Test(conf_value, reads_whole_decimal_numbers)
-{
-	static const struct {
-		const char *text;
-		int64_t n;
-	} t[] = {
-	    {"0", 0},
-	    {"5", 5},
-	    {"-7", -7},
-	    {"+7", 7},
-	    {"1_000_000", 1000000},
-	    {"9223372036854775807", INT64_MAX},
-	    {"-9_223_372_036_854_775_808", INT64_MIN},
-	};
-	struct conf_value v;
-	size_t i;
-
-	for (i = 0; i < COUNT(t); i++) {
-		cr_assert(literal(t[i].text, &v), "%s", t[i].text);
-		cr_expect_eq(v.type, VALUE_INT);
-		cr_expect_eq(v.n, t[i].n, "%s", t[i].text);
-	}
-}
-
-Test(conf_value, refuses_numbers_that_are_none)
-{
-	static const char *const t[] = {"-", "+", "--1", "- 1", "1_", "1__0",
-	    "_1", "-_1", "0x10", "0b1", "1.5", "1e3", "1L", "1 2", "5 * 1024",
-	    "9223372036854775808", "-9223372036854775809",
-	    "00000000000000000000000000000000000000005",
-	    "99999999999999999999999999999999999999999999"};
-	struct conf_value v;
-	size_t i;
-
-	for (i = 0; i < COUNT(t); i++)
-		cr_expect_not(literal(t[i], &v), "%s", t[i]);
-}
-
-Test(conf_value, reads_the_words_of_python)
-{
-	static const char *const bad[] = {"true", "false", "none", "null",
-	    "Tru", "Truest", "None1", "True False", "", " ", "=", "*"};
-	struct conf_value v;
-	size_t i;
-
-	cr_assert(literal("True", &v));
-	cr_expect(v.type == VALUE_BOOL && v.n == 1);
-	cr_assert(literal("False", &v));
-	cr_expect(v.type == VALUE_BOOL && v.n == 0);
-	cr_assert(literal("None", &v));
-	cr_expect_eq(v.type, VALUE_NONE);
-	for (i = 0; i < COUNT(bad); i++)
-		cr_expect_not(literal(bad[i], &v), "%s", bad[i]);
-}
-
-Test(conf_value, reads_flat_lists_and_tuples_over_several_lines)
-{
-	static const struct {
-		const char *text;
-		size_t n;
-	} t[] = {
-	    {"[]", 0},
-	    {"()", 0},
-	    {"[ \n ]", 0},
-	    {"[1]", 1},
-	    {"(1,)", 1},
-	    {"['a', 'b']", 2},
-	    {"['a', 'b',]", 2},
-	    {"[ # note\n 1, # more ]\n -2,\n\n True, None\n, 'x' ]", 5},
-	};
-	struct conf_value v;
-	size_t i;
-
-	for (i = 0; i < COUNT(t); i++) {
-		cr_assert(literal(t[i].text, &v), "%s", t[i].text);
-		cr_expect_eq(v.type, VALUE_LIST);
-		cr_expect_eq(v.n_items, t[i].n, "%s", t[i].text);
-	}
-	cr_expect_eq(v.items[1].n, -2);
-	cr_expect_str_eq(v.items[4].text, "x");
-}
-
-Test(conf_value, takes_one_value_in_parentheses_for_itself)
-{
-	struct conf_value v;
-
-	cr_assert(literal("('a'\n 'b')", &v));
-	cr_expect_eq(v.type, VALUE_STR);
-	cr_expect_str_eq(v.text, "ab");
-	cr_assert(literal("( 5 )", &v));
-	cr_expect(v.type == VALUE_INT && v.n == 5);
-	cr_assert(literal("[5]", &v));
-	cr_expect_eq(v.type, VALUE_LIST);
-}
-
-Test(conf_value, refuses_lists_that_are_none)
-{
-	static const char *const t[] = {"[", "(", "[1", "[1,", "[,]", "[1,,2]",
-	    "[1 2]", "[1)", "(1]", "[[]]", "[(1)]", "]", "{}", "{'a': 1}",
-	    "[a]", "['a]", "[1 # ]"};
-	struct conf_value v;
-	size_t i;
-
-	for (i = 0; i < COUNT(t); i++)
-		cr_expect_not(literal(t[i], &v), "%s", t[i]);
-}
-
-Test(conf_value, takes_256_items_and_no_more)
-{
-	struct conf_value v;
-	struct buf b;
-	int i;
-
-	buf_init(&b, arena, 1024);
-	buf_char(&b, '[');
-	for (i = 0; i < 256; i++)
-		buf_str(&b, "1,");
-	cr_assert(literal(arena_printf(arena, "%s]", b.p), &v));
-	cr_expect_eq(v.n_items, 256);
-	cr_expect_not(literal(arena_printf(arena, "%s1]", b.p), &v));
 }
 
 Test(conf, has_a_default_for_every_key)
@@ -365,7 +54,7 @@ Test(conf, has_a_default_for_every_key)
 	enum conf_id id;
 	int i;
 
-	given("");
+	conf_given("");
 	for (i = 0; i < CONF__MAX; i++) {
 		id = (enum conf_id)i;
 		k = conf_key(id);
@@ -383,7 +72,7 @@ Test(conf, has_a_default_for_every_key)
 
 Test(conf, starts_where_the_first_server_did)
 {
-	given("");
+	conf_given("");
 	cr_expect_str_eq(conf_str(conf, CONF_AMQP_URI),
 	    "amqp://guest:guest@localhost:5672//");
 	cr_expect_str_eq(conf_str(conf, CONF_DATA_PATH), TF_DATA_PATH);
@@ -394,19 +83,19 @@ Test(conf, starts_where_the_first_server_did)
 
 Test(conf, reads_a_file_as_python_would)
 {
-	given("# -*- coding: utf-8 -*-\n"
-	      "\n"
-	      "   \t\n"
-	      "DATA_PATH='/srv/a' # note\n"
-	      "AMQP_URI = \\\n"
-	      "    'amqp://' \\\n"
-	      "    'h//'\r\n"
-	      "WORKERS\t=\t3 \r\n"
-	      "MAX_QUEUES = 1_000 # \\\n"
-	      "ANONYMOUS_ROLES = [ # nobody submits\n"
-	      "    'agent',\n"
-	      "]\n"
-	      "WORKERS = 4");
+	conf_given("# -*- coding: utf-8 -*-\n"
+		   "\n"
+		   "   \t\n"
+		   "DATA_PATH='/srv/a' # note\n"
+		   "AMQP_URI = \\\n"
+		   "    'amqp://' \\\n"
+		   "    'h//'\r\n"
+		   "WORKERS\t=\t3 \r\n"
+		   "MAX_QUEUES = 1_000 # \\\n"
+		   "ANONYMOUS_ROLES = [ # nobody submits\n"
+		   "    'agent',\n"
+		   "]\n"
+		   "WORKERS = 4");
 	cr_expect_str_eq(conf_str(conf, CONF_DATA_PATH), "/srv/a");
 	cr_expect_str_eq(conf_str(conf, CONF_AMQP_URI), "amqp://h//");
 	cr_expect_eq(conf_int(conf, CONF_MAX_QUEUES), 1000);
@@ -418,53 +107,23 @@ Test(conf, reads_a_file_as_python_would)
 
 Test(conf, tells_a_key_that_was_set_to_its_default)
 {
-	given("WORKERS = 0\nAMQP_URI = ''");
+	conf_given("WORKERS = 0\nAMQP_URI = ''");
 	cr_expect(conf_is_set(conf, CONF_WORKERS));
 	cr_expect(conf_is_set(conf, CONF_AMQP_URI));
 	cr_expect_str_eq(conf_str(conf, CONF_AMQP_URI), "");
 }
 
-Test(conf, separates_words_by_single_spaces_however_they_were_written)
-{
-	static const char *const t[][2] = {
-	    {"''", ""},
-	    {"[]", ""},
-	    {"' , '", ""},
-	    {"'agent'", "agent"},
-	    {"['agent', 'contributor']", "agent contributor"},
-	    {"('agent')", "agent"},
-	    {"['agent contributor']", "agent contributor"},
-	    {"'agent,contributor'", "agent contributor"},
-	    {"' agent\\t,\\n contributor '", "agent contributor"},
-	};
-	size_t i;
-
-	for (i = 0; i < COUNT(t); i++) {
-		given(arena_printf(arena, "ANONYMOUS_ROLES = %s", t[i][0]));
-		cr_expect_str_eq(conf_str(conf, CONF_ANONYMOUS_ROLES), t[i][1]);
-	}
-}
-
-Test(conf, finds_whole_words_only)
-{
-	given("ANONYMOUS_ROLES = 'contributor'");
-	cr_expect(conf_has_word(conf, CONF_ANONYMOUS_ROLES, "contributor"));
-	cr_expect_not(conf_has_word(conf, CONF_ANONYMOUS_ROLES, "contrib"));
-	cr_expect_not(conf_has_word(conf, CONF_ANONYMOUS_ROLES, "agent"));
-	cr_expect_not(conf_has_word(conf, CONF_ANONYMOUS_ROLES, ""));
-}
-
 Test(conf, tells_file_line_column_key_and_remedy)
 {
-	cr_expect_eq(parse("\n\nWORKERS = 'x'\n"), ERR_INVALID);
+	cr_expect_eq(conf_given_try("\n\nWORKERS = 'x'\n"), ERR_INVALID);
 	cr_expect_str_eq(fault.text,
 	    "x.conf: line 3, column 11: WORKERS: is no whole number; write "
 	    "NAME = 5, no quotes");
-	cr_expect_eq(parse("LOG_LEVEL = 'loud'"), ERR_INVALID);
+	cr_expect_eq(conf_given_try("LOG_LEVEL = 'loud'"), ERR_INVALID);
 	cr_expect_str_eq(fault.text,
 	    "x.conf: line 1, column 13: LOG_LEVEL: is no such choice; write "
 	    "one of: error warn info debug");
-	cr_expect_eq(parse("import os\n"), ERR_INVALID);
+	cr_expect_eq(conf_given_try("import os\n"), ERR_INVALID);
 	cr_expect_str_eq(fault.text,
 	    "x.conf: line 1, column 8: '=' is missing after the name; the file "
 	    "is data, not Python: write NAME = 'text' or NAME = 5");
@@ -509,79 +168,6 @@ Test(conf, shows_a_syntax_error_where_it_stands)
 		expect_fault(t[i][0], t[i][1]);
 }
 
-Test(conf, refuses_values_that_do_not_fit_their_row)
-{
-	static const char *const t[][2] = {
-	    {"WORKERS = -1", "line 1, column 11: WORKERS: is out of bounds; "
-			     "write a whole number from 0 to 1024"},
-	    {"WORKERS = 1025", "line 1, column 11: WORKERS: is out of bounds"},
-	    {"WORKERS = True", "line 1, column 11: WORKERS: is no whole"},
-	    {"WORKERS = None", "line 1, column 11: WORKERS: is no whole"},
-	    {"WORKERS = [1]", "line 1, column 11: WORKERS: is no whole"},
-	    {"DATA_PATH = 5", "line 1, column 13: DATA_PATH: is no text"},
-	    {"DATA_PATH = None", "line 1, column 13: DATA_PATH: is no text"},
-	    {"DATA_PATH = ['/a']", "line 1, column 13: DATA_PATH: is no text"},
-	    {"DATA_PATH = ''", "line 1, column 13: DATA_PATH: has 0 bytes, not "
-			       "1 to 4000"},
-	    {"LOG_LEVEL = ''", "line 1, column 13: LOG_LEVEL: is no such"},
-	    {"LOG_LEVEL = 'INFO'", "line 1, column 13: LOG_LEVEL: is no such"},
-	    {"LOG_LEVEL = 'error warn'", "line 1, column 13: LOG_LEVEL: is no"},
-	    {"LOG_LEVEL = 3", "line 1, column 13: LOG_LEVEL: is no text"},
-	    {"ANONYMOUS_ROLES = 'admin'",
-		"line 1, column 19: ANONYMOUS_ROLES: "
-		"holds an unknown word; write any of, "
-		"or nothing: contributor agent"},
-	    {"ANONYMOUS_ROLES = ['agent', 1]",
-		"line 1, column 19: ANONYMOUS_ROLES: holds something but"},
-	    {"ANONYMOUS_ROLES = False", "line 1, column 19: ANONYMOUS_ROLES: "
-					"is no text"},
-	};
-	size_t i;
-
-	for (i = 0; i < COUNT(t); i++)
-		expect_fault(t[i][0], t[i][1]);
-}
-
-Test(conf, takes_every_bound_and_nothing_beyond)
-{
-	const struct conf_key *k;
-	enum conf_id id;
-	int i;
-
-	for (i = 0; i < CONF__MAX; i++) {
-		id = (enum conf_id)i;
-		k = conf_key(id);
-		if (k->type != CONF_INT)
-			continue;
-		given(arena_printf(
-		    arena, "%s = %lld", k->name, (long long)k->min));
-		cr_expect_eq(conf_int(conf, id), k->min, "%s", k->name);
-		given(arena_printf(
-		    arena, "%s = %lld", k->name, (long long)k->max));
-		cr_expect_eq(conf_int(conf, id), k->max, "%s", k->name);
-		expect_fault(arena_printf(arena, "%s = %lld", k->name,
-				 (long long)k->min - 1),
-		    "line 1");
-		expect_fault(arena_printf(arena, "%s = %lld", k->name,
-				 (long long)k->max + 1),
-		    "line 1");
-	}
-}
-
-Test(conf, takes_texts_to_their_limit_and_none_longer)
-{
-	char text[4002];
-
-	memset(text, 'x', sizeof(text));
-	text[4000] = '\0';
-	given(arena_printf(arena, "DATA_PATH = '%s'", text));
-	cr_expect_eq(strlen(conf_str(conf, CONF_DATA_PATH)), 4000);
-	text[4000] = 'x';
-	text[4001] = '\0';
-	expect_fault(arena_printf(arena, "DATA_PATH = '%s'", text),
-	    "line 1, column 13: DATA_PATH: has 4001 bytes, not 1 to 4000");
-}
-
 Test(conf, refuses_a_file_that_is_no_utf8_and_shows_where)
 {
 	static const struct {
@@ -600,7 +186,7 @@ Test(conf, refuses_a_file_that_is_no_utf8_and_shows_where)
 	size_t i;
 
 	for (i = 0; i < COUNT(t); i++) {
-		forget();
+		conf_given_forget();
 		cr_expect_eq(
 		    conf_parse(&conf, "x.conf", t[i].text, t[i].len, &fault),
 		    ERR_INVALID);
@@ -610,7 +196,7 @@ Test(conf, refuses_a_file_that_is_no_utf8_and_shows_where)
 	}
 }
 
-/* Run parse(text) with its lines of log in out. */
+/* Run conf_given_try(text) with its lines of log in out. */
 static enum err
 parse_logged(const char *text, char *out, size_t size)
 {
@@ -622,7 +208,7 @@ parse_logged(const char *text, char *out, size_t size)
 	(void)fflush(stderr);
 	cr_assert(f != NULL && dup2(fileno(f), STDERR_FILENO) != -1);
 	log_setup("unit", LOG_LVL_WARN);
-	e = parse(text);
+	e = conf_given_try(text);
 	log_setup("unit", LOG_LVL_ERROR);
 	(void)dup2(saved, STDERR_FILENO);
 	(void)close(saved);
@@ -773,6 +359,6 @@ Test(conf, judges_the_environment_as_it_does_the_file)
 Test(conf, keeps_the_environment_out_of_a_text)
 {
 	cr_assert_eq(setenv("TESTFLINGER_WORKERS", "9", 1), 0);
-	given("WORKERS = 7");
+	conf_given("WORKERS = 7");
 	cr_expect_eq(conf_int(conf, CONF_WORKERS), 7);
 }

@@ -10,9 +10,6 @@
 /* The lab with a broker, and what its outbox sends, while the clock stands still unless a case
  * lets time pass. */
 
-/* For what is not answered in time. */
-#define HASTY_MS 400
-
 /* Of each suite: make the broker; close the lab and end the broker. */
 void sending_open(void);
 void sending_close(void);

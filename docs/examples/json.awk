@@ -6,10 +6,43 @@
 # stands, nothing if there is none or it is an object or a list.  Of repeated
 # keys the last counts.  Keys that hold a slash cannot be named; lists are
 # skipped.  The text must be JSON already: this reads, it does not check.
+# What is nested deeper than 200 has no values.
+#
+# It reads a line at a time, and of that so many bytes: some kinds of awk look
+# through the whole of a text for each piece of it.
 
-function skip_space() {
-	while (index(" \t\r\n", substr(text, at, 1)) > 0 && at <= size)
+# Have a character at "at" of "text"; 0 at the end.
+function more() {
+	while (at > size) {
+		if (from > line_size) {
+			if ((getline line) <= 0)
+				return 0
+			line = line "\n"
+			line_size = length(line)
+			from = 1
+		}
+		text = substr(line, from, 16384)
+		from += 16384
+		size = length(text)
+		at = 1
+	}
+	return 1
+}
+
+# The next character, which is passed; nothing at the end.
+function take() {
+	return more() ? substr(text, at++, 1) : ""
+}
+
+# Pass white space; the character behind it, which is left.
+function next_char(    c) {
+	while (more()) {
+		c = substr(text, at, 1)
+		if (index(" \t\r\n", c) == 0)
+			return c
 		at++
+	}
+	return ""
 }
 
 # A code point as UTF-8.
@@ -25,43 +58,48 @@ function utf8(n) {
 	    128 + int(n / 4096) % 64, 128 + int(n / 64) % 64, 128 + n % 64)
 }
 
-function hex(digits,    i, n) {
+function hex(    i, n) {
 	for (i = 1; i <= 4; i++)
-		n = n * 16 + index("0123456789abcdef", \
-		    tolower(substr(digits, i, 1))) - 1
+		n = n * 16 + index("0123456789abcdef", tolower(take())) - 1
 	return n
 }
 
-# The character that the escape at "at", behind its backslash, stands for.
+# What the escape stands for whose backslash was taken.
 function escaped(    c, n) {
-	c = substr(text, at++, 1)
+	c = take()
 	if (c != "u")
 		return c in plain ? plain[c] : c
-	n = hex(substr(text, at, 4))
-	at += 4
+	n = hex()
 	if (n >= 55296 && n < 56320) {
 		# A pair of surrogates, as JSON writes what is above U+FFFF.
-		n = 65536 + (n - 55296) * 1024 + hex(substr(text, at + 2, 4)) \
-		    - 56320
-		at += 6
+		take()
+		take()
+		n = 65536 + (n - 55296) * 1024 + hex() - 56320
 	}
-	return n == 0 ? "" : utf8(n)
+	return n <= 0 ? "" : utf8(n)
 }
 
-function string(    out, rest, n) {
-	at++
-	for (;;) {
-		rest = substr(text, at, 4096)
+# Pass a string; what it says, if that is asked for.  What is long is put
+# together of pieces.
+function string(asked,    out, piece, rest, n) {
+	take()
+	while (more()) {
+		rest = substr(text, at, 256)
 		n = match(rest, /["\\]/)
-		if (n == 0 && rest == "")
-			return out
-		out = out substr(rest, 1, n > 0 ? n - 1 : length(rest))
+		if (asked)
+			piece = piece substr(rest, 1, \
+			    n > 0 ? n - 1 : length(rest))
 		at += n > 0 ? n : length(rest)
 		if (n > 0 && substr(rest, n, 1) == "\"")
-			return out
+			break
 		if (n > 0)
-			out = out escaped()
+			piece = piece escaped()
+		if (length(piece) > 8192) {
+			out = asked ? out piece : ""
+			piece = ""
+		}
 	}
+	return out piece
 }
 
 function found(path, value) {
@@ -74,49 +112,56 @@ function found(path, value) {
 function members(path,    key) {
 	if (path == want)
 		have = 0
-	at++
-	skip_space()
-	while (at <= size && substr(text, at, 1) != "}") {
-		key = string()
-		skip_space()
-		at++
+	take()
+	while (next_char() != "}" && more()) {
+		key = string(1)
+		next_char()
+		take()
 		value_at(path == "" ? key : path "/" key)
-		skip_space()
-		if (substr(text, at, 1) == ",")
-			at++
-		skip_space()
+		if (next_char() == ",")
+			take()
 	}
-	at++
+	take()
 }
 
 function elements() {
-	at++
-	skip_space()
-	while (at <= size && substr(text, at, 1) != "]") {
+	take()
+	while (next_char() != "]" && more()) {
 		value_at("\n")
-		skip_space()
-		if (substr(text, at, 1) == ",")
-			at++
-		skip_space()
+		if (next_char() == ",")
+			take()
 	}
-	at++
+	take()
 }
 
-function value_at(path,    c, rest) {
-	skip_space()
-	c = substr(text, at, 1)
+# A scalar that is no string; at least one character is passed.
+function scalar(    c, out) {
+	out = take()
+	while (more()) {
+		c = substr(text, at, 1)
+		if (c !~ /[-+.0-9A-Za-z]/)
+			break
+		out = out c
+		at++
+	}
+	return out
+}
+
+function value_at(path,    c) {
+	c = next_char()
+	if (++depth > 200) {
+		have = 0
+		exit
+	}
 	if (c == "{")
 		members(path)
 	else if (c == "[")
 		elements()
 	else if (c == "\"")
-		found(path, string())
-	else {
-		rest = substr(text, at, 512)
-		match(rest, /^[-+.0-9A-Za-z]*/)
-		found(path, substr(rest, 1, RLENGTH))
-		at += RLENGTH > 0 ? RLENGTH : 1
-	}
+		found(path, string(path == want))
+	else
+		found(path, scalar())
+	depth--
 }
 
 BEGIN {
@@ -125,13 +170,8 @@ BEGIN {
 	plain["n"] = "\n"
 	plain["r"] = "\r"
 	plain["t"] = "\t"
-}
-
-{ text = text $0 "\n" }
-
-END {
-	size = length(text)
-	at = 1
+	at = from = 1
+	size = line_size = 0
 	value_at("")
 	if (have)
 		printf "%s", result

@@ -26,18 +26,24 @@ hides them from no job that looks for them: it runs as the same user, who may
 read /proc/PID/environ of the agent and the file of its token.
 
 It runs whatever a submitter sends, as the user who started it: give it a
-machine, a container or at least a user of its own.
+machine, a container or at least a user of its own.  What the commands of a
+job have left running in their process group when they end is ended then:
+SIGTERM, and SIGKILL five seconds later.
 
-Needs curl and awk.  Its limits: names of agent and queues are letters,
-digits, dots, dashes and underscores; only the test phase is run; output goes
-to the terminal and not to the server; a cancellation is seen before the
-commands start, not while they run.
+Needs curl, awk, setsid, and json.awk beside it.  Its limits: names of agent
+and queues are letters, digits, dots, dashes and underscores, and NAME is
+nobody else's; only the test phase is run; output goes to the terminal and not
+to the server; a cancellation is seen before the commands start, not while
+they run; the commands of an agent that is ended by kill -9 go on.
+
+A job that cannot be written down, as on a full disk, is not begun.  The
+outcome of one that has ended is told again and again until the server answers.
 
 Stopped by a signal it ends at once, or when the job that it runs has ended and
-is reported.
+is reported; if the server does not answer then, without that.
 
-Exit status: 0; 1 if it was stopped, if a job could not be reported or, with
---once, the server could not be asked; 2 for a wrong command line.
+Exit status: 0; 1 if it was stopped, if a job could not be begun or reported
+or, with --once, the server could not be asked; 2 for a wrong command line.
 TEXT
 }
 
@@ -52,44 +58,72 @@ use_token() {
 
 # Wait for the command that was started last.  A trap waits for the end of any other
 # command: whoever stops the agent would leave a curl behind that takes a job which
-# nobody runs.
+# nobody runs.  A signal that is only noted ends the wait and not the command.
 finish() {
 	child=$!
 	wait "$child"
 	finished=$?
+	while kill -0 "$child" 2>/dev/null; do
+		wait "$child"
+		finished=$?
+	done
 	child=
 	return "$finished"
 }
 
-log_in() {
-	[ -n "${AGENT_LOGIN-}" ] || return 1
-	printf 'user = "%s"\n' "$(printf '%s' "$AGENT_LOGIN" |
-		sed 's/[\\"]/\\&/g')" |
-		curl --silent --show-error --fail --max-time 30 --config - \
-			--request POST --output "$work/login" \
-			"$server/v1/oauth2/token" &
-	finish || return 1
-	use_token "$(value access_token "$work/login")"
+# pause SECONDS, or until a signal.
+pause() {
+	sleep "$1" &
+	child=$!
+	wait "$child"
+	kill "$child" 2>/dev/null
+	child=
 }
 
+# Set status to that of the curl that was started last; 000: it has no whole answer, or
+# could not write it.
+answered() {
+	if finish; then
+		status=$(cat "$work/status")
+	else
+		status=000
+	fi
+}
+
+# Sets status.
+log_in() {
+	printf 'user = "%s"\n' "$(printf '%s' "$AGENT_LOGIN" |
+		sed 's/[\\"]/\\&/g')" |
+		curl --silent --show-error --max-time 30 --retry 5 --config - \
+			--request POST --output "$work/login" \
+			--write-out '%{http_code}' \
+			"$server/v1/oauth2/token" >"$work/status" &
+	answered
+	[ "$status" = 200 ] && use_token "$(value access_token "$work/login")"
+}
+
+# With its name in a cookie a post is the agent's own; else it would count for the agent
+# that has the job now.
 call() {
 	path=$1
 	shift
 	rm -f "$work/answer"
 	curl --silent --show-error --max-time 90 --retry 5 \
-		--header "@$work/token" --dump-header "$work/headers" \
-		--output "$work/answer" --write-out '%{http_code}' \
-		"$@" "$server$path" >"$work/status" &
-	finish
-	status=$(cat "$work/status")
+		--header "@$work/token" --cookie "agent_name=$name" \
+		--dump-header "$work/headers" --output "$work/answer" \
+		--write-out '%{http_code}' "$@" "$server$path" >"$work/status" &
+	answered
 }
 
 # request PATH OPTION...: sets status and leaves the body of the answer in
-# $work/answer.  401 means that the token has ended.
+# $work/answer.  401 means that the token has ended.  Who can log in asks for nothing
+# without: it would be another agent, that of nobody.
 request() {
-	[ -s "$work/token" ] || log_in
+	if [ -n "${AGENT_LOGIN-}" ] && [ ! -s "$work/token" ]; then
+		log_in || return
+	fi
 	call "$@"
-	if [ "$status" = 401 ] && log_in; then
+	if [ "$status" = 401 ] && [ -n "${AGENT_LOGIN-}" ] && log_in; then
 		call "$@"
 	fi
 }
@@ -100,9 +134,29 @@ post() {
 		--data-binary "$2"
 }
 
-# Report to /v1/result/<job id>.
-report() {
-	post "/v1/result/$id" "$1"
+# Whether the same may be answered in another way later.
+may_change() {
+	case $status in
+	401) [ -n "${AGENT_LOGIN-}" ] ;;
+	408 | 429) ;;
+	4??) false ;;
+	esac
+}
+
+# deliver PATH JSON: post it until the server takes or refuses it, or a signal comes; 0:
+# taken.
+deliver() {
+	post "$@"
+	while [ "$status" != 200 ] && may_change && [ "$stopped" = no ]; do
+		say "job $id: trying again: $1: $(why)" >&2
+		pause "$poll"
+		post "$@"
+	done
+	[ "$status" = 200 ]
+}
+
+# Say what has become of the report $1.
+reported() {
 	if [ "$status" != 200 ]; then
 		say "job $id: not reported: $1: $(why)" >&2
 		return 1
@@ -130,7 +184,7 @@ tell() {
 beat() {
 	child=
 	trap '[ -z "$child" ] || kill "$child"; exit 0' TERM
-	: >"$work/beats"
+	true >"$work/beats"
 	while kill -0 "$$"; do
 		tell test "$id"
 		sleep 60 &
@@ -149,48 +203,94 @@ end_beat() {
 	wait "$beating"
 }
 
-# Run the commands of the job in $work/job; the exit code is theirs.
+# Whether any of the process group $1 runs.
+group_runs() {
+	cat /proc/[0-9]*/stat 2>/dev/null | LC_ALL=C awk -v group="$1" '
+	{ sub(/.*\) /, "") }
+	$1 != "Z" && $3 == group { found = 1 }
+	END { exit !found }'
+}
+
+# End what the commands have left running: it would be in the way of the next job.
+end_rest() {
+	read -r leader _ <"$work/leader"
+	[ -n "$leader" ] && group_runs "$leader" || return 0
+	say "job $id: ended what it had left running"
+	kill -TERM "-$leader"
+	for _ in 1 2 3 4 5; do
+		group_runs "$leader" || return 0
+		sleep 1
+	done
+	kill -KILL "-$leader"
+}
+
+# All that must be written before the job in $work/job can begin.
+prepare() {
+	commands=$(value test_data/test_cmds "$work/job") &&
+		printf '%s\n' "$commands" >"$work/commands" &&
+		printf '%20s\n' '' >"$work/leader" &&
+		rm -rf "$work/dir" && mkdir "$work/dir"
+}
+
+# Run them; the exit code is theirs.
 run_commands() {
-	value test_data/test_cmds "$work/job" >"$work/commands"
-	if [ ! -s "$work/commands" ]; then
+	if [ -z "$commands" ]; then
 		say "job $id: no test_cmds, nothing to run"
 		return 0
 	fi
-	mkdir "$work/dir" || return 1
 	say "job $id: running test_cmds"
 	rm -f "$work/beats"
 	beat >/dev/null 2>&1 &
 	beating=$!
+	# Who leads their group is written over blanks, for which there is room.
 	(
 		unset AGENT_TOKEN AGENT_LOGIN
-		cd "$work/dir" && exec sh "$work/commands"
+		# shellcheck disable=SC2016 # for the inner shell
+		cd "$work/dir" && exec setsid sh -c \
+			'echo "$$" 1<>"$0" && exec sh "$1"' \
+			"$work/leader" "$work/commands"
 	) </dev/null 2>&1
 	code=$?
+	end_rest
 	end_beat
 	rm -rf "$work/dir"
 	return "$code"
 }
 
+# The claim tells that the job begins: nobody has cancelled it then, and no other agent
+# has it.  What has begun comes to its end.
+run_claimed() {
+	if ! deliver "/v1/job/$id/claim" "{\"agent\":\"$name\"}"; then
+		say "job $id: not run: $(why)" >&2
+		[ "$status" = 404 ] || [ "$status" = 409 ]
+		return
+	fi
+	post "/v1/result/$id" '{"job_state":"test"}'
+	reported '{"job_state":"test"}'
+	run_commands
+	code=$?
+	say "job $id: exit code $code"
+	outcome="{\"status\":{\"test\":$code},\"job_state\":\"complete\"}"
+	deliver "/v1/result/$id" "$outcome"
+	reported "$outcome"
+	told=$?
+	tell waiting ''
+	return "$told"
+}
+
 run_job() {
 	id=$(value job_id "$work/job")
 	say "job $id: taken"
-	request "/v1/result/$id"
-	if [ "$status" = 200 ] &&
-		[ "$(value job_state "$work/answer")" = cancelled ]; then
-		say "job $id: cancelled, not run"
-		return 0
+	if ! prepare; then
+		say "job $id: not begun: is there room in $work?" >&2
+		return 1
 	fi
-	report '{"job_state":"test"}' || return 1
 	trap 'stopped=yes' HUP INT TERM
-	run_commands
-	code=$?
+	run_claimed
+	told=$?
 	trap 'exit 1' HUP INT TERM
-	say "job $id: exit code $code"
-	report "{\"status\":{\"test\":$code},\"job_state\":\"complete\"}"
-	reported=$?
-	tell waiting ''
 	[ "$stopped" = no ] || exit 1
-	return "$reported"
+	return "$told"
 }
 
 # Be known to the server, which also tells users who serves a queue.
@@ -239,10 +339,9 @@ wrong_usage() {
 rest() {
 	if [ "$status" = 204 ] &&
 		grep -qi '^Preference-Applied: wait=[1-9]' "$work/headers"; then
-		sleep 1
+		pause 1
 	else
-		sleep "$poll" &
-		finish
+		pause "$poll"
 	fi
 }
 
@@ -285,12 +384,22 @@ for word in "$name" "$@"; do
 	esac
 done
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
+if [ ! -r "$here/json.awk" ]; then
+	echo "agent.sh: needs json.awk, which is to lie beside it in $here" >&2
+	exit 1
+fi
+for tool in curl awk setsid; do
+	if ! command -v "$tool" >/dev/null; then
+		echo "agent.sh: needs $tool, which is not installed" >&2
+		exit 1
+	fi
+done
 work=$(mktemp -d) || exit 1
 child=
 stopped=no
 trap 'rm -rf "$work"; [ -z "$child" ] || kill "$child"' EXIT
 trap 'exit 1' HUP INT TERM
-: >"$work/token"
+true >"$work/token" || exit 1
 [ -z "${AGENT_TOKEN-}" ] || use_token "$AGENT_TOKEN"
 
 if [ "$once" = yes ]; then
@@ -300,10 +409,11 @@ if [ "$once" = yes ]; then
 fi
 say "serving $* at $server"
 until register "$@"; do
-	sleep "$poll" &
-	finish
+	pause "$poll"
 done
+# Not at once after a job that went wrong, for the next would too.
 while :; do
-	ask "$@"
-	[ "$worked" = yes ] || rest
+	if ! ask "$@" || [ "$worked" = no ]; then
+		rest
+	fi
 done

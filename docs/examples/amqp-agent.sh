@@ -24,8 +24,16 @@ whose commands had begun is not run again, for nobody knows what they have
 done.  Its result is exit code 143, as of commands ended by a signal, and what
 it had put out, with a line that says so.  Commands that still run, as those of
 an agent ended by kill -9, are ended first: SIGTERM, and SIGKILL five seconds
-later, for all in their process group.  A job that is not for this agent, or a
-server that is away, leaves the message on the queue.
+later, for all in their process group.  So is what the commands of a job have
+left running when they end.  A job that is not for this agent, or a server that
+is away, leaves the message on the queue.
+
+A result is posted until the server takes it, and no other message is consumed
+before.  Also that of a job which has ended meanwhile, as by a cancellation: the
+server keeps what comes late.  A result that the server refuses is kept with
+the output in SPOOL/rejected, and why is said.  While SPOOL takes no file, as
+on a full disk, nothing is consumed and nothing begins; what has ended then is
+posted when there is room.  SPOOL is for one agent at a time.
 
   --once         run what is spooled, or else wait for a message and run its
                  job, and end; messages whose jobs are not to be run any more
@@ -51,13 +59,16 @@ long (413) is left out, with a line in its place.
 It runs whatever a submitter sends, as the user who started it: give it a
 machine, a container or at least a user of its own.
 
-Needs curl, awk, iconv, and amqp-consume and amqp-declare-queue (Debian:
-amqp-tools).  Its limits: the password in AMQP_URL is seen by who may list
-processes; output is posted at the end, without NUL and bytes that are not
-UTF-8.  Who ends the agent ends the commands of its job too.
+Needs curl, awk, iconv, setsid, amqp-consume and amqp-declare-queue (Debian:
+amqp-tools), and json.awk beside it.  Its limits: the password in AMQP_URL is
+seen by who may list processes; output is posted at the end, without NUL and
+bytes that are not UTF-8, and SPOOL needs room for it.  Who ends the agent ends
+the commands of its job too.
 
-Exit status: 0; 1 if the broker or the server failed, or with --once if the
-message was left on the queue; 2 for a wrong command line.
+Exit status: 0; 1 if the broker failed, SPOOL takes no file or is another
+agent's, or something it needs is missing, or with --once if the server failed,
+a result was refused or the message was left on the queue; 2 for a wrong
+command line.
 TEXT
 }
 
@@ -111,14 +122,24 @@ escape() {
 		printf "%s", s
 		used += length(s)
 	}
+	# Byte for byte a long line would be copied for each quote in it.
+	function line(s,    n) {
+		while ((n = match(s, /["\\\001-\037]/)) > 0) {
+			text(substr(s, 1, n - 1))
+			whole(as[substr(s, n, 1)])
+			s = substr(s, n + 1)
+		}
+		text(s)
+	}
 	NR > 1 { whole("\\n") }
 	{
-		while ((n = match($0, /["\\\001-\037]/)) > 0) {
-			text(substr($0, 1, n - 1))
-			whole(as[substr($0, n, 1)])
-			$0 = substr($0, n + 1)
+		size = length($0)
+		for (at = 1; at <= size; at += n) {
+			n = 1024
+			while (n > 1 && substr($0, at + n, 1) ~ /[\200-\277]/)
+				n--
+			line(substr($0, at, n))
 		}
-		text($0)
 	}
 	END { printf "\n" }'
 }
@@ -139,76 +160,116 @@ finish() {
 	return "$finished"
 }
 
-log_in() {
-	[ -n "${AGENT_LOGIN-}" ] || return 1
-	printf 'user = "%s"\n' "$(printf '%s' "$AGENT_LOGIN" |
-		sed 's/[\\"]/\\&/g')" |
-		curl --silent --show-error --fail --max-time 60 --config - \
-			--request POST --output "$work/login" \
-			"$server/v1/oauth2/token" &
-	finish || return 1
-	use_token "$(value access_token "$work/login")"
+# pause SECONDS
+pause() {
+	sleep "$1" &
+	finish
 }
 
+# Set status to that of the curl that was started last; 000: it has no whole answer, or
+# could not write it.
+answered() {
+	if finish; then
+		status=$(cat "$work/status")
+	else
+		status=000
+	fi
+}
+
+# Sets status.
+log_in() {
+	printf 'user = "%s"\n' "$(printf '%s' "$AGENT_LOGIN" |
+		sed 's/[\\"]/\\&/g')" |
+		curl --silent --show-error --max-time 60 --retry 5 --config - \
+			--request POST --output "$work/login" \
+			--write-out '%{http_code}' \
+			"$server/v1/oauth2/token" >"$work/status" &
+	answered
+	[ "$status" = 200 ] && use_token "$(value access_token "$work/login")"
+}
+
+# With its name in a cookie a post is the agent's own; else it would count for the agent
+# that has the job now.
 call() {
 	rm -f "$work/answer"
 	curl --silent --show-error --max-time 60 --retry 5 \
-		--header "@$work/token" --output "$work/answer" \
-		--write-out '%{http_code}' "$@" >"$work/status" &
-	finish
-	status=$(cat "$work/status")
+		--header "@$work/token" --cookie "agent_name=$agent" \
+		--output "$work/answer" --write-out '%{http_code}' "$@" \
+		>"$work/status" &
+	answered
 }
 
-# Sets status.  401 means that the token has ended.
+# Sets status.  401 means that the token has ended.  Who can log in asks for nothing
+# without: it would be another agent, that of nobody.
 request() {
-	[ -s "$work/token" ] || log_in
+	if [ -n "${AGENT_LOGIN-}" ] && [ ! -s "$work/token" ]; then
+		log_in || return
+	fi
 	call "$@"
-	if [ "$status" = 401 ] && log_in; then
+	if [ "$status" = 401 ] && [ -n "${AGENT_LOGIN-}" ] && log_in; then
 		call "$@"
 	fi
 }
 
 # Claim the job of the message in file $1.  0: the job is ours, and its definition
-# in $1.claimed; 1: nobody needs the message; 2: others may.
+# in $1.claimed; 1: nobody is to run it, verdict says why; 2: others may; 3: nobody knows
+# whether it is ours, or there is no room for it.
 claim() {
-	id=$(value job_id "$1")
+	id=$(value job_id "$1") || return 3
+	# As the server spells it.
+	id=$(printf '%s' "$id" | sed 's/^urn://; s/^uuid://; s/[{}]//g')
 	case $id in
-	'' | *[!0-9A-Za-z-]*)
-		say "a message without job_id, dropped" >&2
+	'' | *[!0-9A-Fa-f-]*)
+		verdict='a message without job_id'
 		return 1
 		;;
 	esac
 	request --header 'Content-Type: application/json' \
 		--data "{\"agent\":\"$agent\"}" "$server/v1/job/$id/claim"
+	if [ "$status" = 200 ]; then
+		mv "$work/answer" "$1.claimed" && return 0
+		say "job $id: cannot be written down: is there room in $spool?" >&2
+		return 3
+	fi
+	verdict=$(why)
 	case $status in
-	200) mv "$work/answer" "$1.claimed" ;;
-	400 | 404 | 409)
-		say "job $id: not to be run any more, dropped"
-		return 1
-		;;
-	*)
-		say "job $id: not claimed: $(why)" >&2
-		return 2
-		;;
+	400 | 404 | 409) return 1 ;;
+	esac
+	say "job $id: not claimed: $verdict" >&2
+	case $status in
+	4??) return 2 ;;
+	*) return 3 ;;
 	esac
 }
 
 # What amqp-consume runs for a message, which is on its input.  The message is
 # acknowledged when this ends with 0.  It is spooled before it is claimed, so
-# that what is claimed is never forgotten.
+# that what is claimed, or may be, is never forgotten.  $spool/left, which is there
+# before, tells that the message stays on the queue.  $1: the process of the agent, which
+# may have been killed; others would wait for what is spooled for it.
 spool() {
-	new="$spool/$$.$(date +%s)"
-	cat >"$new" && mv "$new" "$new.job" || return 1
+	[ "$(cat "$spool/agent")" = "$(mark_of "$1")" ] || return 1
+	new=$(mktemp "$spool/new.XXXXXXXX") || return 1
+	if ! cat >"$new" || ! sync "$new" || ! mv "$new" "$new.job" ||
+		! sync "$spool"; then
+		say "the message stays on the queue: is there room in $spool?" >&2
+		rm -f "$new" "$new.job"
+		return 1
+	fi
 	claim "$new.job"
 	case $? in
-	0) return 0 ;;
-	1) rm -f "$new.job" ;;
-	*)
+	0) ;;
+	1)
+		say "job $id: not to be run any more, dropped: $verdict"
 		rm -f "$new.job"
-		: >"$spool/left"
+		;;
+	2)
+		rm -f "$new.job"
 		return 1
 		;;
+	*) return 1 ;;
 	esac
+	rm -f "$spool/left"
 }
 
 # Tell of the agent: its state, and the job that it works on or nothing.
@@ -223,7 +284,7 @@ tell() {
 beat() {
 	child=
 	trap '[ -z "$child" ] || kill $child; exit 0' TERM
-	: >"$work/beats"
+	true >"$work/beats"
 	while kill -0 "$$"; do
 		tell test "$id"
 		sleep 60 &
@@ -256,18 +317,17 @@ group_runs() {
 
 # Send the signal $1 to the group $2, and give it five seconds to end.
 end_by() {
-	kill -s "$1" -- "-$2" 2>/dev/null
+	kill "-$1" "-$2" 2>/dev/null
 	for _ in 1 2 3 4 5; do
 		group_runs "$2" || return 0
-		sleep 1 &
-		finish
+		pause 1
 	done
 	! group_runs "$2"
 }
 
 # End what an agent that was killed has left running of the job $1.
 end_group() {
-	[ -e "$1.begun" ] && [ ! -e "$1.result" ] || return 0
+	[ -e "$1.begun" ] || return 0
 	# Those that are about to begin do not.
 	(set -C && : >"$1.group") 2>/dev/null && return 0
 	read -r leader rest <"$1.group" || return 0
@@ -292,7 +352,8 @@ end_beat() {
 # That the job $1 has begun is on disk before it does.  Sets code, with which its commands ended;
 # 1: they have not begun.
 run_commands() {
-	value test_data/test_cmds "$1.claimed" >"$work/commands"
+	commands=$(value test_data/test_cmds "$1.claimed") &&
+		printf '%s\n' "$commands" >"$work/commands" || return 1
 	rm -rf "$work/dir"
 	mkdir "$work/dir" && true >"$1.output" || return 1
 	if ! true >"$1.begun" || ! sync "$1.begun" "$spool"; then
@@ -304,12 +365,20 @@ run_commands() {
 	beating=$!
 	(
 		unset AGENT_TOKEN AGENT_LOGIN
+		umask "$mask"
 		cd "$work/dir" &&
-			exec setsid "$here/amqp-agent.sh" begin "$1" "$work/commands"
+			exec setsid sh "$me" begin "$1" "$work/commands"
 	) </dev/null >"$1.output" 2>&1 &
+	group=$!
 	# And all that it starts.
-	finish -$!
+	finish "-$group"
 	code=$?
+	note_end "$1"
+	# What they have left running would be in the way of the next job.
+	if group_runs "$group"; then
+		say "job $id: ended what it had left running"
+		end_by TERM "$group" || end_by KILL "$group"
+	fi
 	end_beat
 	beating=
 	tell waiting ''
@@ -317,51 +386,94 @@ run_commands() {
 	return 0
 }
 
+# Keep with what code the commands of job $1 ended: by a new name, for which a full disk
+# has room, and in mind.
+note_end() {
+	ended=$1
+	ended_code=$code
+	mv "$1.begun" "$1.ended.$code"
+}
+
+# Set code to that with which the commands of job $1 ended; 1: it is not known.
+end_of() {
+	if [ "$1" = "$ended" ]; then
+		code=$ended_code
+		return 0
+	fi
+	for file in "$1".ended.*; do
+		code=${file##*.}
+		[ -e "$file" ]
+		return
+	done
+}
+
 # Report the fragment $2 of the log of job $1, whose text is on standard input.
 fragment() {
 	{
-		printf '{"fragment_number":%d,"phase":"test",' "$2"
-		date -u '+"timestamp":"%Y-%m-%dT%H:%M:%SZ",'
-		printf '"log_data":"'
-		tr -d '\n'
-		printf '"}'
-	} >"$work/log"
-	mv "$work/log" "$1.log.$(printf '%06d' "$2")"
+		printf '{"fragment_number":%d,"phase":"test",' "$2" &&
+			date -u '+"timestamp":"%Y-%m-%dT%H:%M:%SZ",' &&
+			printf '"log_data":"' &&
+			tr -d '\n' &&
+			printf '"}'
+	} >"$work/log" && mv "$work/log" "$1.log.$(printf '%06d' "$2")"
 }
 
 # What there is to post of job $1, which ended with code $2.  With a token a result is
-# a report, and the output a log, its last piece the one with the highest number.
+# a report, and the output a log, its last piece the one with the highest number.  The
+# result comes last, as a whole or not at all.
 write_result() {
+	rm -rf "$1".log.* "$work/pieces"
 	if [ -s "$work/token" ]; then
-		rm -rf "$work/pieces"
-		mkdir "$work/pieces" || return 1
-		escape "$piece" <"$1.output" |
-			(cd "$work/pieces" && split -a 6 -d -l 1)
+		escape "$piece" <"$1.output" >"$work/escaped" &&
+			mkdir "$work/pieces" &&
+			(cd "$work/pieces" && split -a 6 -l 1) <"$work/escaped" ||
+			return 1
 		n=0
 		for file in "$work/pieces"/*; do
 			fragment "$1" "$n" <"$file" || return 1
 			n=$((n + 1))
 		done
 		printf '{"status":{"test":%d},"job_state":"complete"}' "$2" \
-			>"$work/result"
+			>"$1.new" || return 1
 	else
+		escape 0 <"$1.output" >"$work/escaped" || return 1
 		{
-			printf '{"exit_code":%d,"output":"' "$2"
-			escape 0 <"$1.output" | tr -d '\n'
-			printf '"}'
-		} >"$work/result"
+			printf '{"exit_code":%d,"output":"' "$2" &&
+				tr -d '\n' <"$work/escaped" &&
+				printf '"}'
+		} >"$1.new" || return 1
 		printf '{"exit_code":%d,"output":"%s\\n"}' "$2" "$left_out" \
-			>"$1.short"
+			>"$1.short" || return 1
 	fi
-	mv "$work/result" "$1.result"
+	rm -rf "$work/escaped" "$work/pieces"
+	sync -f "$spool" && mv "$1.new" "$1.result"
 }
 
-# The job $1 was begun, and its end was not seen.
-write_interrupted() {
-	printf '\n%s\n' 'amqp-agent: interrupted: the agent ended while this ran' \
-		>>"$1.output"
-	tell waiting ''
-	write_result "$1" 143
+# Have the outcome of job $1 written, after its commands have run, unless they had begun.
+outcome() {
+	[ ! -e "$1.result" ] || return 0
+	if ! end_of "$1" && [ -e "$1.begun" ]; then
+		say "job $id: interrupted, not run again"
+		if ! printf '\n%s\n' "$interrupted" >>"$1.output"; then
+			say "job $id: this cannot be written: is there room in $spool?" >&2
+			return 1
+		fi
+		code=143
+		note_end "$1"
+		tell waiting ''
+	elif ! end_of "$1"; then
+		say "job $id: running"
+		if ! run_commands "$1"; then
+			say "job $id: cannot begin: is there room in $spool and $work?" >&2
+			return 1
+		fi
+	fi
+	if ! write_result "$1" "$code"; then
+		say "job $id: exit code $code, but its result cannot be written:" \
+			"it is posted when there is room in $spool and $work" >&2
+		return 1
+	fi
+	say "job $id: exit code $code"
 }
 
 # post FILE PATH
@@ -369,7 +481,8 @@ post() {
 	request --header 'Content-Type: application/json' \
 		--data-binary "@$1" "$server$2"
 	[ "$status" = 200 ] && return 0
-	say "job $id: $2 refused: $(why)" >&2
+	verdict=$(why)
+	say "job $id: $2 not taken: $verdict" >&2
 	return 1
 }
 
@@ -380,8 +493,11 @@ post_log() {
 		if ! post "$file" "/v1/result/$id/log/output"; then
 			[ "$status" = 413 ] || return 1
 			number=${file##*.log.}
-			printf '%s\\n' "$left_out" |
-				fragment "$1" $((1$number - 1000000)) || return 1
+			if ! printf '%s\\n' "$left_out" |
+				fragment "$1" $((1$number - 1000000)); then
+				status=000
+				return 1
+			fi
 			post "$file" "/v1/result/$id/log/output" ||
 				[ "$status" = 413 ] || return 1
 		fi
@@ -397,8 +513,49 @@ post_result() {
 }
 
 forget() {
-	rm -f "$1" "$1".claimed "$1".log.* "$1".result "$1".short "$1".output \
-		"$1".begun "$1".mark "$1".group
+	rm -f "$1" "$1".*
+	ended=
+}
+
+# Keep the outcome of job $1, which the server refuses for the reason $2, for people.
+set_aside() {
+	kept=${1##*/}
+	kept=${kept%.job}
+	kept=$spool/rejected/$id.${kept#new.}
+	mkdir -p "$spool/rejected" && mv "$1.result" "$kept.result" &&
+		mv "$1.output" "$kept.output" || return 1
+	say "job $id: its result is kept in $kept.result," \
+		"its output in $kept.output: $2" >&2
+	forget "$1"
+	rejected=yes
+}
+
+# Post the outcome of job $1.  1: later, perhaps.
+post_outcome() {
+	if post_log "$1" && post_result "$1"; then
+		return 0
+	fi
+	case $status in
+	400 | 404 | 409 | 413 | 422) set_aside "$1" "$verdict" ;;
+	*) return 1 ;;
+	esac
+}
+
+# The same of a job that is not ours any more, for the reason $verdict.  The server keeps
+# what comes late, but perhaps nothing of a job that it does not know.
+post_late() {
+	late=$verdict
+	post_outcome "$1" || return 1
+	[ -e "$1" ] || return 0
+	request "$server/v1/result/$id"
+	case $status in
+	200)
+		say "job $id: result posted late: $late"
+		forget "$1"
+		;;
+	204) set_aside "$1" "the server has not kept it: $late" ;;
+	*) return 1 ;;
+	esac
 }
 
 # Run the spooled job $1 and post its result; the files go when that is done.
@@ -408,31 +565,25 @@ run_job() {
 	case $? in
 	0) ;;
 	1)
-		forget "$1"
-		return 0
+		if [ ! -e "$1.begun" ] && [ ! -e "$1.result" ] && ! end_of "$1"; then
+			say "job $id: not to be run any more, dropped: $verdict"
+			forget "$1"
+			return 0
+		fi
+		outcome "$1" && post_late "$1"
+		return
 		;;
 	*) return 1 ;;
 	esac
-	if [ -e "$1.begun" ] && [ ! -e "$1.result" ]; then
-		say "job $id: interrupted, not run again"
-		write_interrupted "$1" || return 1
-	elif [ ! -e "$1.result" ]; then
-		say "job $id: running"
-		if ! run_commands "$1"; then
-			say "job $id: cannot begin" >&2
-			return 1
-		fi
-		write_result "$1" "$code" || return 1
-		say "job $id: exit code $code"
-	fi
-	post_log "$1" && post_result "$1" || return 1
-	forget "$1"
+	outcome "$1" && post_outcome "$1" || return 1
 	ran=yes
+	[ -e "$1" ] || return 0
+	forget "$1"
 	say "job $id: result posted"
 }
 
-# Run all that is spooled, when nothing of a former agent runs; "ran" tells whether a
-# result was posted.
+# Run all that is spooled, when nothing of a former agent runs; "ran" tells whether
+# one of the jobs was ours to the end.
 run_spooled() {
 	ran=no
 	for job in "$spool"/*.job; do
@@ -447,34 +598,86 @@ run_spooled() {
 # Wait for one message and spool it.  Who ends the agent ends the consumer: left
 # behind it would claim a job that nobody runs.
 consume() {
+	if ! true >"$spool/left"; then
+		say "nothing is consumed: is there room in $spool?" >&2
+		return 1
+	fi
 	amqp-consume --url="$url" --queue="$queue" --prefetch-count=1 \
-		--count=1 "$here/amqp-agent.sh" spool "$spool" "$server" \
-		"$agent" &
+		--count=1 sh "$me" spool "$spool" "$server" "$agent" "$$" &
 	finish
 }
 
-# Where answers and the job's own files go, until this ends.
+# Have the spool for this agent alone: another would take the job that it runs for an
+# interrupted one.
+lock() {
+	if ! mark_of "$$" >"$spool/agent.$$"; then
+		say "cannot begin: is there room in $spool?" >&2
+		rm -f "$spool/agent.$$"
+		return 1
+	fi
+	if ! ln "$spool/agent.$$" "$spool/agent" 2>/dev/null; then
+		holder=$(cat "$spool/agent")
+		if [ -n "$holder" ] &&
+			[ "$holder" = "$(mark_of "${holder%% *}")" ]; then
+			rm -f "$spool/agent.$$"
+			say "$spool is used by another agent, process ${holder%% *}:" \
+				"give each a SPOOL of its own" >&2
+			return 1
+		fi
+		# Of two that come to this the last has it.
+		mv "$spool/agent.$$" "$spool/agent"
+		pause 1
+		[ "$(cat "$spool/agent")" = "$(mark_of "$$")" ] || return 1
+	fi
+	locked=yes
+	rm -f "$spool"/agent.* "$spool"/new.????????
+}
+
+# Where answers and the job's own files go, until this ends.  What is written is for
+# nobody else; a job may hold secrets.
 make_work() {
-	here=$(cd "$(dirname "$0")" && pwd) || exit 1
+	mask=$(umask)
+	umask 077
 	work=$(mktemp -d) || exit 1
 	child=
 	beating=
+	locked=
+	ended=
+	rejected=no
 	piece=65536
 	left_out='[output left out: longer than the server takes]'
+	interrupted='amqp-agent: interrupted: the agent ended while this ran,'
+	interrupted="$interrupted or could not note that it had ended"
 	trap 'rm -rf "$work"
-		[ -z "$child$beating" ] || kill -s TERM -- $child $beating' EXIT
+		[ -z "$locked" ] || rm -f "$spool/agent" "$spool/left"
+		[ -z "$child$beating" ] || kill -TERM $child $beating' EXIT
 	trap 'exit 1' HUP INT TERM
-	: >"$work/token"
+	true >"$work/token" || exit 1
 	[ -z "${AGENT_TOKEN-}" ] || use_token "$AGENT_TOKEN"
 }
 
+# What it cannot do without: with no answer to what a message holds all would be dropped.
+check_tools() {
+	if [ ! -r "$here/json.awk" ]; then
+		say "needs json.awk, which is to lie beside it in $here" >&2
+		exit 1
+	fi
+	for tool in curl awk iconv setsid amqp-consume amqp-declare-queue; do
+		command -v "$tool" >/dev/null && continue
+		say "needs $tool, which is not installed" >&2
+		exit 1
+	done
+}
+
+here=$(cd "$(dirname "$0")" && pwd) || exit 1
+me=$here/${0##*/}
 # amqp-consume would take an option behind the command for one of its own.
-if [ $# -eq 4 ] && [ "$1" = spool ]; then
+if [ $# -eq 5 ] && [ "$1" = spool ]; then
 	spool=$2
 	server=$3
 	agent=$4
 	make_work
-	spool
+	spool "$5"
 	exit
 fi
 if [ $# -eq 3 ] && [ "$1" = begin ]; then
@@ -510,31 +713,32 @@ fi
 server=${1%/}
 url=$2
 queue=$3
+check_tools
 mkdir -p "$4" || exit 1
 spool=$(cd "$4" && pwd) || exit 1
 [ -n "$agent" ] ||
 	agent=$(uname -n)-$(printf '%s' "$spool" | cksum | cut -d ' ' -f 1)
 make_work
+lock || exit 1
 
 # As the server declares it: durable, without arguments.
 amqp-declare-queue --url="$url" --queue="$queue" --durable >/dev/null || exit 1
-rm -f "$spool/left"
-run_spooled || exit 1
 if [ "$once" = yes ]; then
+	run_spooled || exit 1
 	while [ "$ran" = no ]; do
 		consume && run_spooled && [ ! -e "$spool/left" ] || exit 1
 	done
-	exit 0
+	[ "$rejected" = no ]
+	exit
 fi
 say "$agent serves $queue"
-while consume; do
-	# A result that the server did not take stays spooled and is tried again
-	# with the next message.
-	run_spooled || say "trying again later" >&2
+while :; do
+	# A result that the server did not take stays spooled; more would only join it.
+	until run_spooled; do
+		say "trying again in ten seconds" >&2
+		pause 10
+	done
+	consume || exit 1
 	# Let others have what is not for us.
-	if [ -e "$spool/left" ]; then
-		rm -f "$spool/left"
-		sleep 10
-	fi
+	[ ! -e "$spool/left" ] || pause 10
 done
-exit 1

@@ -595,15 +595,16 @@ run_spooled() {
 	done
 }
 
-# Wait for one message and spool it.  Who ends the agent ends the consumer: left
+# Wait for one message and spool it; by heartbeats a broker is missed that has gone
+# without a word.  Who ends the agent ends the consumer: left
 # behind it would claim a job that nobody runs.
 consume() {
 	if ! true >"$spool/left"; then
 		say "nothing is consumed: is there room in $spool?" >&2
 		return 1
 	fi
-	amqp-consume --url="$url" --queue="$queue" --prefetch-count=1 \
-		--count=1 sh "$me" spool "$spool" "$server" "$agent" "$$" &
+	amqp-consume --url="$url" --queue="$queue" --heartbeat=60 \
+		--prefetch-count=1 --count=1 sh "$me" spool "$spool" "$server" "$agent" "$$" &
 	finish
 }
 
@@ -738,7 +739,11 @@ while :; do
 		say "trying again in ten seconds" >&2
 		pause 10
 	done
-	consume || exit 1
+	if ! consume; then
+		# It may have been lost with the message spooled.
+		run_spooled
+		exit 1
+	fi
 	# Let others have what is not for us.
 	[ ! -e "$spool/left" ] || pause 10
 done

@@ -567,6 +567,36 @@ test_long() {
 		"$(result "$id")"
 }
 
+# As if its host had gone: the connection is neither used nor closed.
+test_broker_gone() {
+	cat >"$scratch/bin/amqp-consume" <<SH
+#!/bin/sh
+for word; do
+	shift
+	[ "\$word" != --heartbeat=60 ] || word=--heartbeat=1
+	set -- "\$@" "\$word"
+done
+exec $(command -v amqp-consume) "\$@"
+SH
+	chmod +x "$scratch/bin/amqp-consume"
+	begin_amqp stalls
+	within 20 grep -q serves "$scratch/stalls.out"
+	stalled=$(broker_pid main)
+	kill -STOP "$stalled"
+	within 20 has_gone "$running"
+	equal "a broker that is not heard of ends the agent" 0 $?
+	kill -CONT "$stalled"
+	kill "$running" 2>/dev/null
+	wait "$running"
+	equal "which has failed" 1 $?
+	rm "$scratch/bin/amqp-consume"
+}
+
+# shellcheck disable=SC2317 # called by within
+has_gone() {
+	! grep -qs . "/proc/$1/cmdline"
+}
+
 start main --rabbitmq
 main_url=$url
 broker_url=$(amqp_url_of main)
@@ -579,6 +609,7 @@ test_lost_claim
 test_two
 test_messages
 test_long
+test_broker_gone
 if [ -n "${TF_OWN_MOUNTS-}" ]; then
 	test_http_full
 	test_amqp_full

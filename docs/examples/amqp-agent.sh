@@ -248,7 +248,8 @@ claim() {
 # before, tells that the message stays on the queue.  $1: the process of the agent, which
 # may have been killed; others would wait for what is spooled for it.
 spool() {
-	[ "$(cat "$spool/agent")" = "$(mark_of "$1")" ] || return 1
+	started_by=$(mark_of "$1") && [ "$(cat "$spool/agent")" = "$started_by" ] ||
+		return 1
 	new=$(mktemp "$spool/new.XXXXXXXX") || return 1
 	if ! cat >"$new" || ! sync "$new" || ! mv "$new" "$new.job" ||
 		! sync "$spool"; then

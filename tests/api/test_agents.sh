@@ -254,6 +254,33 @@ test_http_faults() {
 	equal "until it is back" 0 $?
 	like "and is there" '*"test_status":5*' "$(result "$id")"
 
+	given gone true
+	printf '"complete"' >"$scratch/away"
+	PATH="$scratch/bin:$PATH" sh "$http_agent" --poll 600 "$url" gone-agent \
+		gone >"$scratch/out" 2>&1 &
+	running=$!
+	within 20 grep -q 'trying again' "$scratch/out"
+	kill "$running"
+	within 20 has_gone "$running"
+	equal "who is stopped while nobody takes its outcome ends" 0 $?
+	wait "$running"
+	equal "which is a failure" 1 $?
+	like "and says what was not told" '*not reported: *"test":0*' "$(said)"
+	rm "$scratch/away"
+
+	printf /v1/ >"$scratch/away"
+	PATH="$scratch/bin:$PATH" sh "$http_agent" --poll 1 "$url" early-agent \
+		early >"$scratch/out" 2>&1 &
+	running=$!
+	within 20 grep -q 'registering at' "$scratch/out"
+	equal "a server that is away at the start is told of" 0 $?
+	rm "$scratch/away"
+	given early true
+	within 20 is_state "$id" complete
+	equal "and served when it is there" 0 $?
+	kill "$running"
+	wait "$running"
+
 	given offered "touch '$scratch/ran-offered'"
 	get '/v1/job?queue=offered&agent=offered-agent' >/dev/null
 	printf /claim >"$scratch/away"

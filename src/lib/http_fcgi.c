@@ -13,13 +13,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-
-/* Records (FastCGI Specification, sections 3.3, 5.3 and 5.5). */
-#define VERSION 1
-#define END_REQUEST 3
-#define STDOUT 6
-#define HEADER_LEN 8
-#define RECORD_MAX ((size_t)65528) /* of content: 16 bits, a multiple of 8 */
+#include "fcgi_record.h"
 
 /* Of the threads that answer late, so many may wait for slow clients. */
 #define LATE_LONG 4
@@ -71,34 +65,21 @@ write_parts(int fd, struct iovec *v, int n_parts)
 	return true;
 }
 
-static void
-put_head(unsigned char head[HEADER_LEN], unsigned char type, unsigned request,
-    size_t content, size_t padding)
-{
-	head[0] = VERSION;
-	head[1] = type;
-	head[2] = (unsigned char)(request >> 8);
-	head[3] = (unsigned char)request;
-	head[4] = (unsigned char)(content >> 8);
-	head[5] = (unsigned char)content;
-	head[6] = (unsigned char)padding;
-	head[7] = 0;
-}
-
 /* The n bytes at buf as records; tail goes with the last of them. */
 static bool
 write_records(const struct http_conn *c, const char *buf, size_t n,
     const void *tail, size_t tail_len)
 {
-	static const char zeros[HEADER_LEN];
-	unsigned char head[HEADER_LEN];
+	static const char zeros[FCGI_RECORD_HEAD];
+	unsigned char head[FCGI_RECORD_HEAD];
 	struct iovec v[4];
 	size_t part, padding;
 
 	for (; n > 0; n -= part, buf += part) {
-		part = n < RECORD_MAX ? n : RECORD_MAX;
-		padding = (HEADER_LEN - part % HEADER_LEN) % HEADER_LEN;
-		put_head(head, STDOUT, c->request, part, padding);
+		part = n < FCGI_RECORD_MAX ? n : FCGI_RECORD_MAX;
+		padding = (FCGI_RECORD_HEAD - part % FCGI_RECORD_HEAD) %
+			  FCGI_RECORD_HEAD;
+		fcgi_record_stdout(head, c->request, part, padding);
 		v[0] = (struct iovec){head, sizeof(head)};
 		v[1] = (struct iovec){(char *)buf, part};
 		v[2] = (struct iovec){(char *)zeros, padding};
@@ -256,7 +237,7 @@ send_late(const struct http_conn *c, const char *p, size_t n, const void *tail,
 
 	set_timeout(c->fd, PACE_GRACE_MS);
 	for (; n > 0 && sent; p += part, n -= part) {
-		part = n < RECORD_MAX ? n : RECORD_MAX;
+		part = n < FCGI_RECORD_MAX ? n : FCGI_RECORD_MAX;
 		sent =
 		    pace_go_on(&pace, LATE_LONG, clock_mono_ms()) &&
 		    write_records(c, p, part, tail, part == n ? tail_len : 0);
@@ -270,12 +251,10 @@ send_late(const struct http_conn *c, const char *p, size_t n, const void *tail,
 bool
 http_fcgi_end(struct http_fcgi_late *l)
 {
-	unsigned char tail[3 * HEADER_LEN] = {0};
+	unsigned char tail[FCGI_RECORD_TAIL];
 	bool sent;
 
-	put_head(tail, STDOUT, l->conn.request, 0, 0);
-	put_head(
-	    tail + HEADER_LEN, END_REQUEST, l->conn.request, HEADER_LEN, 0);
+	fcgi_record_tail(tail, l->conn.request);
 	sent = buf_ok(&l->out) &&
 	       send_late(&l->conn, l->out.p, l->out.len, tail, sizeof(tail));
 	(void)close(l->conn.fd);

@@ -4,7 +4,7 @@ set -eu
 source=${SOURCE:-$(pwd)}
 build=${BUILD:-$source/build}
 
-for target in amqp_uri conf job_fields js jwks jwt log multipart seal seen uri; do
+for target in amqp_uri conf fcgi_record job_fields js jwks jwt log multipart seal seen uri; do
 	set --
 	# A parser that never crashed has no directory of regressions.
 	for file in "$source/tests/fuzz/corpus/$target"/* \

@@ -151,7 +151,7 @@ check_token(const struct auth_ask *ask, struct arena *a, const char *token,
 	if (e == ERR_INVALID)
 		return deny(denial, fault.status, fault.message);
 	if (e != ERR_OK)
-		return deny(denial, 503, "Service unavailable");
+		return deny(denial, 503, ERR_UNAVAILABLE);
 	if (!read_caller(a, permissions, len, caller)) {
 		*caller = (struct auth_caller){.roles = 0};
 		return deny(denial, 403, "Invalid Token");

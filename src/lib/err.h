@@ -28,6 +28,10 @@ enum err {
 	    ERR__MAX
 };
 
+/* What a reply of 503 says, whatever the reason, and after how many seconds one may come again. */
+#define ERR_UNAVAILABLE "Service unavailable"
+#define ERR_RETRY_AFTER_S 5
+
 /* The words of e, a constant; never NULL. */
 const char *err_text(enum err e);
 

@@ -12,7 +12,6 @@
 
 /* More bytes than so many a client may take slower than we send. */
 #define MAY_WAIT 65536
-#define RETRY_AFTER_S 5
 /* Of the threads, one part sends no long replies. */
 #define SHARE 4
 /* Of a reply, between two looks at its pace. */
@@ -252,9 +251,9 @@ reply_err(struct req *r, enum err e)
 	if (e == ERR_TOOBIG)
 		return reply_message_headers(r, 413, NULL, "Payload too large");
 	(void)snprintf(
-	    retry, sizeof(retry), "Retry-After: %d\r\n", RETRY_AFTER_S);
+	    retry, sizeof(retry), "Retry-After: %d\r\n", ERR_RETRY_AFTER_S);
 	return reply_message_headers(r, status, status == 503 ? retry : NULL,
-	    status == 503 ? "Service unavailable" : err_text(e));
+	    status == 503 ? ERR_UNAVAILABLE : err_text(e));
 }
 
 int

@@ -250,6 +250,9 @@ check_ready()
 	*'"store":"damaged"'*)
 		ready_remedy="Stop it with spawn/down --dir $dir, restore a backup, and start it again"
 		;;
+	*'"responders":"down"'*)
+		ready_remedy="What \"down\" names does not run; the logs in $dir/logs tell why"
+		;;
 	*'"disk":"full"'*)
 		ready_remedy="Make room where DATA_PATH is, or lower DISK_FREE_MIN; no start is needed then"
 		;;

@@ -13,6 +13,7 @@ main(int argc, char **argv)
 	    .workers = 8,
 	    .needs = SVC_DB | SVC_BLOB | SVC_BROKER,
 	    .schema = &model_schema,
+	    .prepare = status_prepare,
 	    .background = status_background,
 	};
 

@@ -7,6 +7,9 @@
 
 extern const struct route_table status_routes;
 
+/* Before the threads: how the supervisors of all programs are found. */
+bool status_prepare(struct svc *s);
+
 /* Looks for damage in the store, at the start and then each STORE_CHECK seconds. */
 void status_background(struct svc *s);
 

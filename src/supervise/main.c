@@ -2,6 +2,7 @@
  * tf-supervise: keeps a listening socket open on fd 0 and responders alive on
  * it.  A child that dies is started again; at SIGHUP each is replaced in turn,
  * the new one serving before the old one drains, so that no request is refused.
+ * Only where none can start are requests answered here, with 503.
  */
 
 #include "config.h"
@@ -22,6 +23,8 @@
 
 #include "clock.h"
 #include "log.h"
+#include "standin.h"
+#include "status_file.h"
 
 #define CHILDREN_MAX 64
 #define DELAY_FIRST_MS 100
@@ -31,6 +34,8 @@
 #define READY_MS 30000 /* a new one must serve by then */
 #define STOP_S 75
 #define AGAIN_MS 60000 /* between two lines on one that ends always alike */
+#define FAILED_MIN 2 /* starts that failed in a row: it cannot start */
+#define KILLED_MS 30000 /* who was killed for so long cannot start either */
 
 struct child {
 	pid_t pid; /* 0: none */
@@ -41,6 +46,8 @@ struct child {
 	int64_t ready_by_ms; /* of a new one; 0: not waiting */
 	int64_t kill_ms; /* when to be less patient; 0: not waiting */
 	int delay_ms; /* before the next start */
+	int64_t down_ms; /* since when it does not serve */
+	unsigned failed; /* starts in a row */
 	bool served; /* it has told that it serves */
 	bool old_served; /* so had the one in old */
 	int end; /* the status of the last that ended before it served; 0: none */
@@ -52,7 +59,11 @@ static struct supervisor {
 	const char *program; /* of the children */
 	char **argv; /* theirs */
 	pid_t pid; /* our own */
+	const char *status_path; /* NULL: none */
 	int status_fd; /* -1: none */
+	struct status_file status;
+	struct standin *standin; /* NULL: there is no socket to answer on */
+	unsigned answered; /* by it, before it had to */
 	int stop_s;
 	sigset_t signals;
 	unsigned n;
@@ -60,8 +71,6 @@ static struct supervisor {
 	bool stopping;
 	int rolling; /* the child being replaced, -1 */
 	bool roll_again; /* asked for while one was under way */
-	unsigned rolls; /* ended, for the status file */
-	bool roll_failed;
 } sv = {.program = "",
     .argv = (char *[]){NULL},
     .status_fd = -1,
@@ -69,20 +78,11 @@ static struct supervisor {
     .n = 1,
     .rolling = -1};
 
-/* In place and always as long, so that a full disk does not keep it from being
- * told. */
 static void
 write_status(void)
 {
-	char text[32];
-	int n;
-
-	if (sv.status_fd == -1)
-		return;
-	n = snprintf(text, sizeof(text), "%10u %-6s\n", sv.rolls,
-	    sv.roll_failed ? "failed" : "ok");
-	if (pwrite(sv.status_fd, text, (size_t)n, 0) != n)
-		log_errno("cannot write the status");
+	if (sv.status_fd != -1)
+		status_file_write(sv.status_fd, &sv.status);
 }
 
 /* In the child: an ordinary process again, that ends when we do. */
@@ -99,6 +99,8 @@ become_child(int ready_fd)
 		_exit(EXIT_FAILURE);
 	(void)snprintf(text, sizeof(text), "%d", ready_fd);
 	(void)setenv("TF_READY_FD", text, 1);
+	if (sv.status_path != NULL)
+		(void)setenv(STATUS_FILE_ENV, sv.status_path, 1);
 	(void)execv(sv.program, sv.argv);
 	log_errno("cannot run %s", sv.program);
 	_exit(EXIT_FAILURE);
@@ -117,6 +119,7 @@ child_start(struct child *c)
 	c->started_ms = clock_mono_ms();
 	if (pipe(fds) == -1) {
 		log_errno("pipe");
+		c->failed++;
 		c->retry_ms = c->started_ms + DELAY_MAX_MS;
 		return;
 	}
@@ -129,6 +132,7 @@ child_start(struct child *c)
 	c->ready_fd = fds[0];
 	if (c->pid == -1) {
 		log_errno("fork");
+		c->failed++;
 		c->pid = 0;
 		c->retry_ms = c->started_ms + DELAY_MAX_MS;
 	}
@@ -146,8 +150,8 @@ roll_end(bool failed)
 {
 	sv.rolling = -1;
 	sv.roll_again = sv.roll_again && !failed;
-	sv.roll_failed = failed;
-	sv.rolls++;
+	sv.status.roll_failed = failed;
+	sv.status.rolls++;
 	write_status();
 	if (failed)
 		log_error("the restart has failed: the old %s goes on; see the "
@@ -164,6 +168,9 @@ keep_old(struct child *c)
 	c->pid = c->old;
 	c->old = 0;
 	c->served = c->pid != 0 && c->old_served;
+	/* It may serve by now although it has not told: that went unheard. */
+	if (c->pid != 0)
+		c->failed = 0;
 	c->ready_by_ms = 0;
 	if (c->ready_fd != -1)
 		(void)close(c->ready_fd);
@@ -190,7 +197,8 @@ roll_next(void)
 	child_start(c);
 	c->ready_by_ms = clock_mono_ms() + READY_MS;
 	if (c->pid == 0 || c->retry_ms != 0) {
-		c->retry_ms = 0;
+		if (c->old != 0)
+			c->retry_ms = 0;
 		keep_old(c);
 	}
 }
@@ -203,6 +211,8 @@ child_ready(struct child *c)
 
 	/* Its end without a word means that it is about to be reaped. */
 	c->served = read(c->ready_fd, &byte, 1) == 1;
+	if (c->served)
+		c->failed = 0;
 	if (c->served && c->ready_by_ms != 0) {
 		c->ready_by_ms = 0;
 		if (c->old == 0) {
@@ -250,9 +260,20 @@ tell_end(struct child *c, int status)
 	c->untold = 0;
 }
 
+/* Whether that end tells that the program cannot start.  Who kills it from outside might let
+ * the next one live; but the kernel, for want of memory, goes on so. */
+static bool
+failed_to_start(const struct child *c, int status, int64_t now)
+{
+	if (c->served)
+		return false;
+	return !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL ||
+	       now - c->down_ms >= KILLED_MS;
+}
+
 /* A child that should serve has ended. */
 static void
-child_died(struct child *c)
+child_died(struct child *c, int status)
 {
 	int64_t now = clock_mono_ms();
 	int max_ms;
@@ -262,6 +283,10 @@ child_died(struct child *c)
 		if (c->pid != 0)
 			return;
 	}
+	if (c->served)
+		c->down_ms = now;
+	if (failed_to_start(c, status, now))
+		c->failed++;
 	if (now - c->started_ms >= GOOD_LIFE_MS)
 		c->delay_ms = 0;
 	max_ms = c->served ? DELAY_SERVED_MAX_MS : DELAY_MAX_MS;
@@ -286,7 +311,7 @@ reap(void)
 			if (c->pid == pid)
 				tell_end(c, status);
 			if (c->pid == pid && !sv.stopping) {
-				child_died(c);
+				child_died(c, status);
 			} else if (c->pid == pid) {
 				c->pid = 0;
 			} else if (c->old == pid) {
@@ -326,8 +351,8 @@ roll(void)
 		roll_next();
 }
 
-/* What is due by now; when to look again, -1: no need. */
-static int
+/* What is due of the children by now; when to look again, INT64_MAX: no need. */
+static int64_t
 look_at_clock(void)
 {
 	int64_t now = clock_mono_ms(), next = INT64_MAX;
@@ -355,9 +380,43 @@ look_at_clock(void)
 		if (c->kill_ms != 0 && c->kill_ms < next)
 			next = c->kill_ms;
 	}
-	if (next == INT64_MAX)
-		return -1;
-	return next > now ? (int)(next - now) : 0;
+	return next;
+}
+
+/* Whether requests are answered here.  One that serves, or may in a moment, is waited for. */
+static bool
+none_can_start(void)
+{
+	const struct child *c;
+
+	for (c = sv.children; c < sv.children + sv.n; c++)
+		if (c->failed < FAILED_MIN)
+			return false;
+	return !sv.stopping;
+}
+
+/* Tell it where that has changed. */
+static void
+look_at_starts(void)
+{
+	bool down = none_can_start();
+	unsigned answered;
+
+	if (down == sv.status.down)
+		return;
+	sv.status.down = down;
+	write_status();
+	if (sv.standin == NULL)
+		return;
+	answered = standin_answered(sv.standin);
+	if (down)
+		log_error("%s cannot start: requests are answered with 503 "
+			  "until it does",
+		    sv.program);
+	else
+		log_info("%u requests were answered with 503 for want of %s",
+		    answered - sv.answered, sv.program);
+	sv.answered = answered;
 }
 
 static bool
@@ -386,27 +445,51 @@ take_signal(int fd)
 		stop();
 }
 
+/* Until something happens, or is due. */
+static int
+wait_ms(int64_t due)
+{
+	int64_t now = clock_mono_ms();
+
+	if (sv.standin != NULL && standin_due_ms(sv.standin) < due)
+		due = standin_due_ms(sv.standin);
+	if (due == INT64_MAX)
+		return -1;
+	return due > now ? (int)(due - now) : 0;
+}
+
 static int
 supervise(int signal_fd)
 {
-	struct pollfd fds[CHILDREN_MAX + 1];
-	unsigned i;
+	static struct pollfd fds[CHILDREN_MAX + 1 + STANDIN_FDS];
+	struct pollfd *others = fds + sv.n + 1;
+	unsigned i, n;
+	int64_t due;
 
 	while (!sv.stopping || !all_gone()) {
-		int wait_ms = look_at_clock();
-
+		due = look_at_clock();
+		look_at_starts();
 		fds[sv.n] = (struct pollfd){.fd = signal_fd, .events = POLLIN};
 		for (i = 0; i < sv.n; i++)
 			fds[i] = (struct pollfd){
 			    .fd = sv.children[i].ready_fd, .events = POLLIN};
-		if (poll(fds, sv.n + 1, wait_ms) <= 0)
+		n = sv.n + 1;
+		if (sv.standin != NULL)
+			n += standin_fds(sv.standin, sv.status.down, others);
+		if (poll(fds, n, wait_ms(due)) == -1)
 			continue;
 		for (i = 0; i < sv.n; i++)
 			if (fds[i].fd != -1 && fds[i].revents != 0)
 				child_ready(&sv.children[i]);
 		if (fds[sv.n].revents != 0)
 			take_signal(signal_fd);
+		/* Who serves by now takes what comes. */
+		if (!none_can_start())
+			others[0].revents = 0;
+		if (sv.standin != NULL)
+			standin_turn(sv.standin, others);
 	}
+	standin_free(sv.standin);
 	return EXIT_SUCCESS;
 }
 
@@ -420,8 +503,8 @@ usage(FILE *to)
 	    "listening socket at fd 0.\n"
 	    "SIGHUP replaces them one after the other, SIGTERM ends them "
 	    "and then itself.\n"
-	    "-s: write the number of replacements ended and the outcome of "
-	    "the last to FILE.\n"
+	    "-s: keep FILE, which tells how it goes, locked: see "
+	    "tf-supervise(8).\n"
 	    "-t: how long a process may take to end (default 75 s).\n",
 	    to);
 }
@@ -450,12 +533,7 @@ read_options(int argc, char **argv)
 				return false;
 			break;
 		case 's':
-			sv.status_fd = open(optarg,
-			    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-			if (sv.status_fd == -1) {
-				log_errno("cannot write %s", optarg);
-				return false;
-			}
+			sv.status_path = optarg;
 			break;
 		case 't':
 			if (!positive(optarg, 86400, &sv.stop_s))
@@ -503,10 +581,15 @@ main(int argc, char **argv)
 		log_errno("signalfd");
 		return EXIT_FAILURE;
 	}
+	if (sv.status_path != NULL &&
+	    (sv.status_fd = status_file_open(sv.status_path)) == -1)
+		return EXIT_FAILURE;
 	sv.pid = getpid();
+	sv.standin = standin_new(STDIN_FILENO);
 	write_status();
 	for (i = 0; i < sv.n; i++) {
 		sv.children[i].ready_fd = -1;
+		sv.children[i].down_ms = clock_mono_ms();
 		child_start(&sv.children[i]);
 	}
 	return supervise(fd);

@@ -188,6 +188,10 @@ else
 	not_ok "its log removed while it runs: who starts then tells what to do" \
 		"$(tail -n 5 "$scratch/main/logs/queue.log")"
 fi
+refused "its log removed while it runs: a request for who cannot start" \
+	/v1/restricted-queues/q '{}'
+within 10 health_has '"down":\["tf-queue"\]'
+equal "its log removed while it runs: health tells who cannot start" 0 $?
 get /v1/health/ready >/dev/null
 remedy=$(answer | sed -n 's/.*written to it: \(.*\)\.","status.*/\1/p')
 like "its log removed while it runs: in the words of health" "*${remedy:-none}*" \

@@ -33,13 +33,14 @@ install_it() {
 # unit_value UNIT KEY RESPONDER: as systemd would read it.
 unit_value() {
 	sed -n "s/^$2=//p" "$root/lib/systemd/system/testflinger@.$1" |
-		sed "s/%i/$3/g"
+		sed "s/%i/$3/g; s|%t|$root/run|g"
 }
 
 # What systemd would do with the two units of a responder.
 start_unit() {
 	socket=$(unit_value socket ListenStream "$1")
-	mkdir -p "$(dirname "$socket")"
+	mkdir -p "$(dirname "$socket")" \
+		"$root/run/$(unit_value service RuntimeDirectory "$1")"
 	command=$(unit_value service ExecStart "$1")
 	# shellcheck disable=SC2086 # a command with its arguments
 	spawn-fcgi -n -b "$(unit_value socket Backlog "$1")" -s "$socket" \
@@ -121,6 +122,7 @@ done
 start_installed_nginx
 within 20 serves /v1/health/ready 200
 equal "the server is ready" 200 "$(status_of /v1/health/ready)"
+like "which says that all responders run" '*"responders":"ok"*' "$(answer)"
 equal "a job is accepted" 200 "$(status_of /v1/job --json '{"job_queue":"q"}')"
 id=$(answer | id_in)
 equal "the job is handed out" 200 "$(status_of '/v1/job?queue=q&agent=a')"

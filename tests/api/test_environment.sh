@@ -427,6 +427,8 @@ test_memory() {
 	[ ! -d "/proc/$pid" ] || limit "$pid" --data=unlimited:
 	recovered "$text"
 	stop memory
+	# libfcgi asserts that it gets memory: that death alone is none of a mistake.
+	sed -i '/prog=tf-supervise .*was ended by signal 6/d' "$scratch/memory/logs/job.log"
 }
 
 # Submissions without end.

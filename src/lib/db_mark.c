@@ -1,4 +1,4 @@
-/* One line of fixed length, written in place by a single call: who dies leaves the former
+/* Two lines of fixed length, each written in place by a single call: who dies leaves the former
  * or the new one. */
 
 #include "db_mark.h"
@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -59,13 +60,22 @@ has_log(const char *where)
 }
 
 static void
-write_mark(const char *where, const char line[LINE_LEN], bool sync)
+line_of_end(const struct db_mark_end *end, char out[LINE_LEN + 1])
+{
+	(void)snprintf(out, LINE_LEN + 1, "%08x %08x %44u\n",
+	    (unsigned)end->salt[0], (unsigned)end->salt[1],
+	    (unsigned)end->frames);
+}
+
+static void
+write_line(const char *where, int n, const char line[LINE_LEN], bool sync)
 {
 	char path[PATH_LEN];
 	int fd = open(
 	    beside(where, ".mark", path), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
-	if (fd == -1 || pwrite(fd, line, LINE_LEN, 0) != LINE_LEN ||
+	if (fd == -1 ||
+	    pwrite(fd, line, LINE_LEN, (off_t)n * LINE_LEN) != LINE_LEN ||
 	    (sync && fsync(fd) == -1))
 		log_errno("store: cannot write %s", path);
 	if (fd != -1)
@@ -78,7 +88,7 @@ db_mark_set(const char *where, const struct stat *st)
 	char line[LINE_LEN + 1];
 
 	if (line_of(st, line))
-		write_mark(where, line, false);
+		write_line(where, 0, line, false);
 }
 
 void
@@ -87,19 +97,44 @@ db_mark_cut(const char *where)
 	char line[LINE_LEN + 1];
 
 	line_of_cut(line);
-	write_mark(where, line, true);
+	write_line(where, 0, line, true);
 }
 
-static bool
-read_mark(const char *where, char out[LINE_LEN])
+void
+db_mark_end(const char *where, const struct db_mark_end *end)
+{
+	char line[LINE_LEN + 1];
+
+	line_of_end(end, line);
+	write_line(where, 1, line, false);
+}
+
+/* How many bytes there are. */
+static ssize_t
+read_mark(const char *where, char out[2 * LINE_LEN])
 {
 	char path[PATH_LEN];
 	int fd = open(beside(where, ".mark", path), O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd != -1 ? read(fd, out, LINE_LEN) : -1;
+	ssize_t n = fd != -1 ? read(fd, out, 2 * (size_t)LINE_LEN) : -1;
 
 	if (fd != -1)
 		(void)close(fd);
-	return n == LINE_LEN;
+	return n;
+}
+
+bool
+db_mark_read_end(const char *where, struct db_mark_end *out)
+{
+	char marked[2 * LINE_LEN + 1] = "", line[LINE_LEN + 1];
+	const char *second = marked + LINE_LEN;
+
+	if (read_mark(where, marked) != 2 * (ssize_t)LINE_LEN)
+		return false;
+	out->salt[0] = (uint32_t)strtoul(second, NULL, 16);
+	out->salt[1] = (uint32_t)strtoul(second + 9, NULL, 16);
+	out->frames = (uint32_t)strtoul(second + 18, NULL, 10);
+	line_of_end(out, line);
+	return memcmp(second, line, LINE_LEN) == 0;
 }
 
 /* In this order: a mark is set after the log has grown, and a log that goes into state.db is
@@ -107,14 +142,14 @@ read_mark(const char *where, char out[LINE_LEN])
 const char *
 db_mark_lost_log(const char *where)
 {
-	char line[LINE_LEN + 1], marked[LINE_LEN];
+	char line[LINE_LEN + 1], marked[2 * LINE_LEN];
 	struct stat st;
 
-	if (!read_mark(where, marked))
+	if (read_mark(where, marked) < LINE_LEN)
 		return NULL;
 	line_of_cut(line);
 	if (memcmp(marked, line, LINE_LEN) == 0)
-		return "cut short while in use";
+		return "cut short";
 	return !has_log(where) && stat(where, &st) == 0 && line_of(&st, line) &&
 		       memcmp(marked, line, LINE_LEN) == 0
 		   ? "removed while no server ran"

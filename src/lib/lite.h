@@ -32,7 +32,8 @@ struct lite {
 	bool files_known; /* the two files that SQLite has open, ... */
 	struct stat file, log; /* ... as far as it was on a writing one */
 	struct stat locked; /* the file when the lock was taken */
-	struct timespec marked; /* its time when it was marked last */
+	struct timespec marked; /* its time when it was marked last, ... */
+	int marked_pages; /* ... and what the log had then */
 	const volatile void *index; /* of the log, shared; NULL: not known */
 	struct lite_stmt stmts[LITE_STMTS_MAX];
 };

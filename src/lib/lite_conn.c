@@ -34,6 +34,10 @@ lite_conn_close(struct db_conn *c)
 	struct lite *l = lite_of(c);
 	size_t i;
 
+	if (l->lock_fd != -1 && lite_lock_try(l)) {
+		lite_log_end(l);
+		lite_lock_release(c);
+	}
 	for (i = 0; i < LITE_STMTS_MAX; i++)
 		(void)sqlite3_finalize(l->stmts[i].st);
 	(void)sqlite3_close(l->db);
@@ -94,9 +98,7 @@ make_file(const char *where)
 static enum err
 look_at_log(struct lite *l)
 {
-	/* Until SQLite reads it has not opened the log. */
-	(void)sqlite3_exec(
-	    l->db, "SELECT 1 FROM sqlite_schema LIMIT 1", NULL, NULL, NULL);
+	lite_log_meet(l);
 	if (!lite_log_short(l))
 		return ERR_OK;
 	db_mark_cut(l->where);

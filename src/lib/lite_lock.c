@@ -37,9 +37,7 @@ lite_lock_know_files(struct lite *l)
 {
 	char path[LITE_PATH_LEN];
 
-	/* Until SQLite reads it has not opened the log, and may make one. */
-	(void)sqlite3_exec(
-	    l->db, "SELECT 1 FROM sqlite_schema LIMIT 1", NULL, NULL, NULL);
+	lite_log_meet(l);
 	l->files_known = stat(l->where, &l->file) == 0 &&
 			 stat(lite_beside(l, "-wal", path), &l->log) == 0;
 	l->locked = l->file;
@@ -92,6 +90,17 @@ files_spoilt(struct lite *l)
 	}
 	lite_damage_tell(l, "its file or its log", how);
 	return true;
+}
+
+bool
+lite_lock_try(struct lite *l)
+{
+	if (!l->files_known || flock(l->lock_fd, LOCK_EX | LOCK_NB) == -1)
+		return false;
+	if (!lite_damage_known(&l->conn) && !files_spoilt(l))
+		return true;
+	lite_lock_release(&l->conn);
+	return false;
 }
 
 enum err

@@ -1,6 +1,8 @@
 #ifndef LITE_LOCK_H
 #define LITE_LOCK_H
 
+#include <stdbool.h>
+
 #include "err.h"
 #include "lite.h"
 
@@ -17,6 +19,10 @@ int lite_lock_open(const struct lite *l);
  * is damage too (told, see lite_damage.h).  ERR_IO, logged.  l->locked is the file as it is then.
  */
 enum err lite_lock_take(struct db_conn *c);
+
+/* The same at once; false if another writes, or nobody is to, or l has met no log yet. */
+bool lite_lock_try(struct lite *l);
+
 void lite_lock_release(struct db_conn *c);
 
 /* Remember that the files which are there now are those that l has open: that of the store and

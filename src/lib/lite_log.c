@@ -11,6 +11,7 @@
 #define PAGES_MIN 1000
 #define PAGES_MAX 4000 /* of which one look finds a page, and 16 MiB hold all */
 #define PAGES_TOO_MANY 16000
+#define PAGES_UNMARKED 100 /* that a log may gain before it is marked anew */
 #define LOG_HEADER 32
 #define FRAME_HEADER 24
 #define INDEX_REGION 32768
@@ -58,42 +59,16 @@ on_wal(void *arg, sqlite3 *db, const char *name, int pages)
 }
 
 void
-lite_log_watch(struct lite *l)
+lite_log_meet(struct lite *l)
 {
-	(void)sqlite3_wal_hook(l->db, on_wal, l);
-}
-
-/* The file is no longer what was marked once somebody has made a checkpoint. */
-static void
-mark_log(struct lite *l)
-{
-	const struct timespec *at = &l->locked.st_mtim;
-
-	if (!l->wal_grown || (at->tv_sec == l->marked.tv_sec &&
-				 at->tv_nsec == l->marked.tv_nsec))
-		return;
-	db_mark_set(l->where, &l->locked);
-	l->marked = *at;
+	(void)sqlite3_exec(
+	    l->db, "SELECT 1 FROM sqlite_schema LIMIT 1", NULL, NULL, NULL);
 }
 
 void
-lite_log_tidy(struct db_conn *c)
+lite_log_watch(struct lite *l)
 {
-	struct lite *l = lite_of(c);
-	int mode;
-
-	if (l->wal_pages < pages_enough(l)) {
-		mark_log(l);
-		return;
-	}
-	/*
-	 * Passive never waits.  When readers have long kept the log from
-	 * starting over, wait for them instead: the log must not grow for ever.
-	 */
-	mode = l->wal_pages < PAGES_TOO_MANY ? SQLITE_CHECKPOINT_PASSIVE
-					     : SQLITE_CHECKPOINT_RESTART;
-	(void)sqlite3_wal_checkpoint_v2(l->db, NULL, mode, NULL, NULL);
-	l->wal_pages = 0;
+	(void)sqlite3_wal_hook(l->db, on_wal, l);
 }
 
 /* Memory that is shared with those who write; NULL: it is not known. */
@@ -129,15 +104,6 @@ read_index(const volatile void *index, struct index *out)
 	       out->version == INDEX_VERSION && out->is_init != 0;
 }
 
-static sqlite3_int64
-size_told(const struct index *x)
-{
-	sqlite3_int64 page = x->page_size == 1 ? 65536 : x->page_size;
-
-	return x->frames == 0 ? 0
-			      : LOG_HEADER + x->frames * (FRAME_HEADER + page);
-}
-
 static sqlite3_file *
 file_of(struct lite *l, int which)
 {
@@ -146,6 +112,100 @@ file_of(struct lite *l, int which)
 	if (sqlite3_file_control(l->db, "main", which, (void *)&f) != SQLITE_OK)
 		return NULL;
 	return f != NULL && f->pMethods != NULL ? f : NULL;
+}
+
+static bool
+look_at_index(struct lite *l, struct index *out)
+{
+	return read_index(
+	    map_index(file_of(l, SQLITE_FCNTL_FILE_POINTER)), out);
+}
+
+/* What a commit of ours has synced, unless others that take no lock have written since. */
+static void
+mark_end(struct lite *l)
+{
+	struct index x;
+
+	if (look_at_index(l, &x) && x.frames == (uint32_t)l->wal_pages)
+		db_mark_end(l->where,
+		    &(struct db_mark_end){{x.salt[0], x.salt[1]}, x.frames});
+}
+
+/* The file is no longer what was marked once somebody has made a checkpoint. */
+static void
+mark_log(struct lite *l)
+{
+	const struct timespec *at = &l->locked.st_mtim;
+	bool marked =
+	    at->tv_sec == l->marked.tv_sec && at->tv_nsec == l->marked.tv_nsec;
+
+	if (!l->wal_grown)
+		return;
+	if (!marked) {
+		db_mark_set(l->where, &l->locked);
+		l->marked = *at;
+	}
+	if (!marked || l->wal_pages >= l->marked_pages + PAGES_UNMARKED) {
+		mark_end(l);
+		l->marked_pages = l->wal_pages;
+	}
+}
+
+void
+lite_log_tidy(struct db_conn *c)
+{
+	struct lite *l = lite_of(c);
+	int mode;
+
+	if (l->wal_pages < pages_enough(l)) {
+		mark_log(l);
+		return;
+	}
+	/*
+	 * Passive never waits.  When readers have long kept the log from
+	 * starting over, wait for them instead: the log must not grow for ever.
+	 */
+	mode = l->wal_pages < PAGES_TOO_MANY ? SQLITE_CHECKPOINT_PASSIVE
+					     : SQLITE_CHECKPOINT_RESTART;
+	(void)sqlite3_wal_checkpoint_v2(l->db, NULL, mode, NULL, NULL);
+	l->wal_pages = 0;
+}
+
+/* What others have written before they died may be read and is not synced yet. */
+void
+lite_log_end(struct lite *l)
+{
+	sqlite3_file *log = file_of(l, SQLITE_FCNTL_JOURNAL_POINTER);
+	struct index x;
+
+	if (log != NULL && look_at_index(l, &x) && x.frames != 0 &&
+	    log->pMethods->xSync(log, SQLITE_SYNC_NORMAL) == SQLITE_OK)
+		db_mark_end(l->where,
+		    &(struct db_mark_end){{x.salt[0], x.salt[1]}, x.frames});
+}
+
+/* What is noted is so before: the log grows while we look. */
+bool
+lite_log_lacks(struct lite *l)
+{
+	struct db_mark_end was, still;
+	struct index x;
+
+	lite_log_meet(l);
+	return db_mark_read_end(l->where, &was) && look_at_index(l, &x) &&
+	       x.salt[0] == was.salt[0] && x.salt[1] == was.salt[1] &&
+	       x.frames < was.frames && db_mark_read_end(l->where, &still) &&
+	       memcmp(&was, &still, sizeof(was)) == 0;
+}
+
+static sqlite3_int64
+size_told(const struct index *x)
+{
+	sqlite3_int64 page = x->page_size == 1 ? 65536 : x->page_size;
+
+	return x->frames == 0 ? 0
+			      : LOG_HEADER + x->frames * (FRAME_HEADER + page);
 }
 
 /* Frames are written before the index tells of them, and it tells of none before the log is cut by

@@ -11,12 +11,23 @@
  * while another one resets the log.
  */
 
+/* Until SQLite reads it has not opened the log, and knows of none: let it. */
+void lite_log_meet(struct lite *l);
+
 /* Note from now on what commits of this writing connection add to the log. */
 void lite_log_watch(struct lite *l);
 
 /* After commits, with the lock still held: make a checkpoint if the log has become long,
- * else mark that it holds what is nowhere else (db_mark.h). */
+ * and mark that it holds what is nowhere else, and now and then how far it goes (db_mark.h). */
 void lite_log_tidy(struct db_conn *c);
+
+/* Before a connection that writes ends: note how far the log is on disk, if nobody else writes
+ * just then, who is to note more. */
+void lite_log_end(struct lite *l);
+
+/* The log lacks what was noted of it: it was cut while nobody had it open.  False where that is not
+ * known.  Needs no lock. */
+bool lite_log_lacks(struct lite *l);
 
 /* The log that l has open is shorter than what its index, which all processes share, tells of: it
  * was cut, or removed and made anew.  False where that is not known.  Needs no lock. */

@@ -7,6 +7,7 @@
 #include "db_mark.h"
 #include "lite_damage.h"
 #include "lite_err.h"
+#include "lite_log.h"
 
 #define TABLES_MAX 64
 
@@ -59,6 +60,8 @@ lite_verify_log(struct lite *l)
 	const char *lost = db_mark_lost_log(l->where);
 	char why[128];
 
+	if (lost == NULL && lite_log_lacks(l))
+		lost = "cut short while no server ran";
 	if (lost == NULL)
 		return ERR_OK;
 	(void)snprintf(

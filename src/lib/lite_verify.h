@@ -11,7 +11,7 @@
 /* Read the whole store; deep: also whether indexes and tables agree. */
 enum err lite_verify(struct db_conn *c, bool deep);
 
-/* Whether the log was removed while nobody had it open, or was cut short once.  Call it with the writers' lock held,
+/* Whether the log was removed or cut short while nobody had it open, or was cut short once.  Call it with the writers' lock held,
  * or while nobody may write. */
 enum err lite_verify_log(struct lite *l);
 

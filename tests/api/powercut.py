@@ -500,6 +500,10 @@ class Disk:
                     node, self.names[node.number], self.place, b)):
                 node.sync()
 
+    def name_of(self, number):
+        node = self.nodes.get(number)
+        return self.names[node.number] if node else None
+
     def tree(self, way, chance):
         return self.root.tree("", way, chance)
 
@@ -914,6 +918,7 @@ def check(record, states, seed, scratch):
 
     say("the log of the store begins anew amid the work",
         None if wal_wraps(record) else ["it does not: the work is too small"])
+    say("what is told of the log of the store has been synced", marks_ahead(record))
     say("whatever a power cut leaves: what was answered is there, whole, and nothing in part",
         found(whole))
     print("    %d states, %d steps, %d requests" % (
@@ -925,6 +930,33 @@ def check(record, states, seed, scratch):
     for name, part in kinds:
         say("without the syncs of %s loss is found" % name,
             None if found(part) else ["none is"])
+
+
+def marks_ahead(record):
+    """What state.db.mark says of the log, its second line: salts and how many frames.  It is not
+    synced itself, so all that it tells must have been synced before."""
+    disk, marks, why = Disk(record), 0, []
+    for place, (kind, a, b, _, payload) in enumerate(record.steps):
+        if kind == WRITE and b == len(payload) == 63 and disk.name_of(a) == "state.db.mark":
+            marks += 1
+            log = next(node for name, node in disk.root.now.items() if name == "state.db-wal")
+            salts, frames = payload[:17].split(), int(payload[17:])
+            if not log.calm() or frames_of(log.sure, salts) < frames:
+                why.append("step %d: %d frames are told, synced are %d" % (
+                    place, frames, frames_of(log.sure, salts)))
+        disk.go_to(place + 1)
+    return why if marks > 1 else ["it is not told"]
+
+
+def frames_of(log, salts):
+    """How many frames with these salts a log has; none without its header."""
+    wanted = b"".join(int(n, 16).to_bytes(4, sys.byteorder) for n in salts)
+    if log[16:24] != wanted:
+        return 0
+    size = 24 + int.from_bytes(log[8:12], "big")
+    found = itertools.takewhile(lambda at: at + size <= len(log) and log[at + 8:at + 16] == wanted,
+                                itertools.count(32, size))
+    return sum(1 for _ in found)
 
 
 def wal_wraps(record):

@@ -249,6 +249,19 @@ again
 check_damaged "its log removed while it rests"
 repaired "its log removed while it rests"
 
+# So is what the end of the log held.
+again
+n=0
+while [ "$n" -lt 5 ]; do
+	n=$((n + 1))
+	post /v1/job '{"job_queue":"cut"}' >/dev/null
+done
+stop main
+truncate -s -4096 "$store-wal"
+again
+check_damaged "its log cut short while it rests"
+repaired "its log cut short while it rests"
+
 # None is made in the place of one that was lost.
 stop main
 logs_anew

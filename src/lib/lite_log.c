@@ -152,24 +152,33 @@ mark_log(struct lite *l)
 	}
 }
 
+/* Readers may keep a part of the log from the store. */
+static void
+checkpoint(struct lite *l, int mode)
+{
+	int pages = 0, copied = 0;
+
+	(void)sqlite3_wal_checkpoint_v2(l->db, NULL, mode, &pages, &copied);
+	if (copied < pages && stat(l->where, &l->locked) == 0)
+		mark_log(l);
+	l->wal_pages = 0;
+}
+
 void
 lite_log_tidy(struct db_conn *c)
 {
 	struct lite *l = lite_of(c);
-	int mode;
 
-	if (l->wal_pages < pages_enough(l)) {
-		mark_log(l);
-		return;
-	}
 	/*
 	 * Passive never waits.  When readers have long kept the log from
 	 * starting over, wait for them instead: the log must not grow for ever.
 	 */
-	mode = l->wal_pages < PAGES_TOO_MANY ? SQLITE_CHECKPOINT_PASSIVE
-					     : SQLITE_CHECKPOINT_RESTART;
-	(void)sqlite3_wal_checkpoint_v2(l->db, NULL, mode, NULL, NULL);
-	l->wal_pages = 0;
+	if (l->wal_pages < pages_enough(l))
+		mark_log(l);
+	else
+		checkpoint(l, l->wal_pages < PAGES_TOO_MANY
+				  ? SQLITE_CHECKPOINT_PASSIVE
+				  : SQLITE_CHECKPOINT_RESTART);
 }
 
 /* What others have written before they died may be read and is not synced yet. */

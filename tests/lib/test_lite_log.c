@@ -1,7 +1,9 @@
 /* How far the log goes that is marked: what is missing at its end after a rest, and no false alarm. */
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -155,4 +157,31 @@ Test(lite_log,
 		cr_assert_eq(db_write(store, store_bump, key_a), ERR_OK);
 	cr_expect_eq(look_at_what_is_left(0), ERR_OK);
 	cr_expect_eq(look_at_what_is_left(110L * 4120), ERR_DAMAGED);
+}
+
+/* A reader keeps its last pages from the store, and nobody writes after that. */
+Test(lite_log, misses_a_removed_log_of_which_only_a_part_went_into_the_store)
+{
+	struct db_conn *reader;
+	char path[160];
+	int i, fd;
+
+	cr_assert_eq(db_write(store, store_add, key_a), ERR_OK);
+	for (i = 0; i < 500; i++)
+		cr_assert_eq(db_write(store, store_bump, key_a), ERR_OK);
+	reader = db_read_once(store);
+	cr_assert_eq(db_exec(reader, NULL, "SELECT n FROM t", ""), ERR_OK);
+	while (log_size() < 1000L * 4120)
+		cr_assert_eq(db_write(store, store_bump, key_a), ERR_OK);
+	/* The writer has the lock until its checkpoint is made. */
+	(void)snprintf(path, sizeof(path), "%s/state.db.lock", store_dir);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	cr_assert_eq(flock(fd, LOCK_EX), 0);
+	(void)close(fd);
+	db_read_end(store, reader);
+	db_close(store);
+	store = NULL;
+	cr_assert(store_remove("-wal"));
+	store = store_open(5000);
+	cr_expect_eq(db_check(store), ERR_DAMAGED);
 }

@@ -2,6 +2,7 @@
 
 #include "app.h"
 #include "clock.h"
+#include "front.h"
 #include "handout.h"
 #include "hold_keeper.h"
 #include "hold_limits.h"
@@ -13,6 +14,7 @@
 
 #define LOOK_MS 1000
 #define JOURNAL_ROUNDS 60
+#define FRONT_ROUNDS 60 /* between two walks along all queues */
 #define LOST_ROUNDS (LOST_LOOK_MS / LOOK_MS)
 
 static pthread_t sweeper;
@@ -23,6 +25,12 @@ struct follower {
 	struct clock_watch watch;
 	bool
 	    due; /* the jobs do not know yet that it was, or may have been, set */
+};
+
+/* A walk along the queues. */
+struct fronts {
+	char after[NAME_LEN_MAX + 1];
+	unsigned rest; /* rounds until the next */
 };
 
 /* False while jobs may seem late and are not. */
@@ -48,11 +56,22 @@ follow_clock(struct svc *s, struct follower *f)
 	return true;
 }
 
+/* A part of a walk, while there is one. */
+static void
+look_at_fronts(struct svc *s, struct fronts *f)
+{
+	if (f->rest > 0 && f->rest-- > 1)
+		return;
+	if (front_look(s, f->after) == ERR_NOTFOUND)
+		*f = (struct fronts){.rest = FRONT_ROUNDS};
+}
+
 static void *
 sweep(void *arg)
 {
 	/* At the start too: it may have been set while nobody looked. */
 	struct follower clock = {.due = true};
+	struct fronts fronts = {.rest = 0};
 	struct svc *s = arg;
 	unsigned round;
 	int64_t n;
@@ -70,6 +89,7 @@ sweep(void *arg)
 			log_info("the agents of %lld jobs are lost, or were "
 				 "heard of again",
 			    (long long)n);
+		look_at_fronts(s, &fronts);
 		while (round % JOURNAL_ROUNDS == 0 &&
 		       clock_is_settled(&clock.watch) &&
 		       journal_sweep(s, &n) == ERR_OK && n > 0 &&

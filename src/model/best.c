@@ -79,12 +79,15 @@ static const char *const sql[] = {
 	 "ORDER BY ready, secrets, excludes, priority DESC, seq LIMIT 1) "
 	 "AS third"),
     [SQL_COUNT_LIST] = COUNT(LIKE_IT),
-    [SQL_NO_FRONT] = ("DELETE FROM queue_front WHERE queue = $1 AND seq <> "
-		      "coalesce((SELECT seq " FOR_ANYBODY
-		      "ORDER BY priority DESC, seq LIMIT 1), -1)"),
+    [SQL_NO_FRONT] = ("DELETE FROM queue_front WHERE queue = $1 AND NOT EXISTS "
+		      "(SELECT 1 FROM (SELECT priority, seq " FOR_ANYBODY
+		      "ORDER BY priority DESC, seq LIMIT 1) AS best WHERE "
+		      "best.priority = queue_front.priority AND best.seq = "
+		      "queue_front.seq)"),
     [SQL_FRONT] = ("INSERT INTO queue_front (queue, priority, seq) "
 		   "SELECT queue, priority, seq " FOR_ANYBODY
-		   "ORDER BY priority DESC, seq LIMIT 1"),
+		   "ORDER BY priority DESC, seq LIMIT 1 "
+		   "ON CONFLICT (queue) DO NOTHING"),
 };
 
 /* What db_query() has returned with st, of a statement that asks whether. */
@@ -257,21 +260,21 @@ best_find(struct db_conn *c, const char *queue, bool secrets,
 }
 
 /* Triggers keep it right, but no check of the store compares tables: who changes rows by hand, with
- * REPLACE or without the triggers, leaves a job there that nobody gets, before all others. */
+ * REPLACE or without the triggers, leaves a job there that nobody gets, before all others, or none. */
 enum err
 best_mend(struct db_conn *c, const char *queue)
 {
-	int64_t wrong = 0;
+	int64_t wrong = 0, missing = 0;
 	enum err e;
 
 	e = db_exec(c, &wrong, sql[SQL_NO_FRONT], "t", queue);
-	if (e == ERR_OK && wrong == 0)
+	if (e == ERR_OK)
+		e = db_exec(c, &missing, sql[SQL_FRONT], "t", queue);
+	if (e == ERR_OK && wrong == 0 && missing == 0)
 		return ERR_NOTFOUND;
 	if (e == ERR_OK)
-		e = db_exec(c, NULL, sql[SQL_FRONT], "t", queue);
-	if (e == ERR_OK)
-		log_error("store: queue_front named a job of %s that nobody "
-			  "may take; it is set anew",
+		log_error("store: queue_front did not name the first job of "
+			  "%s; it is set anew",
 		    queue);
 	return e;
 }

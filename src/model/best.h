@@ -59,8 +59,8 @@ enum err best_excludes(struct db_conn *c, const struct best_job *j,
 enum err best_any(struct db_conn *c, const char *queue, bool *out)
     __attribute__((warn_unused_result));
 
-/* In a change, when the job that best_find() has found is not there: let the front of the queue be
- * what waits, and say so in the log.  ERR_NOTFOUND: it is what the indexes tell. */
+/* In a change, when the job that best_find() has found is not there, or a look has found the front
+ * wrong or missing: let it be what waits, and say so in the log.  ERR_NOTFOUND: it is what the indexes tell. */
 enum err best_mend(struct db_conn *c, const char *queue)
     __attribute__((warn_unused_result));
 

@@ -155,4 +155,17 @@ equal "events from a number on" 200 "$(get "/v1/events?after=0&limit=2")"
 like "are as many as asked for" '*"last":2}' "$(answer)"
 equal "a bad number names the parameter" 422 "$(get "/v1/events?after=x")"
 like "in the shape of all errors" '*"query":{"after":*' "$(answer)"
+
+# Rows of queue_front that were removed by hand, of a queue in which nothing else happens.
+given hidden
+flock "$scratch/main/data/state.db.lock" sqlite3 "$scratch/main/data/state.db" \
+	'PRAGMA wal_autocheckpoint=0' 'DELETE FROM queue_front' >/dev/null
+equal "a job that no front names is not found" "204 " "$(poll hidden a)"
+"$top/spawn/restart" --dir "$scratch/main" >"$scratch/restart" 2>&1 ||
+	not_ok "a restart" "$(cat "$scratch/restart")"
+# shellcheck disable=SC2317 # called by within
+is_offered() {
+	[ "$(poll hidden a)" = "200 $id" ]
+}
+within 10 is_offered || not_ok "a look at all queues brings it back"
 finish

@@ -2,6 +2,7 @@
 
 #include "journal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "field.h"
@@ -24,6 +25,28 @@ read_number(const struct uri *u, const char *name, int64_t max, int64_t *out)
 	return why;
 }
 
+/* Any of those that are named. */
+static void
+read_kinds(const struct uri *u, uint64_t *out, struct faults *f)
+{
+	char index[24];
+	uint64_t found;
+	size_t i, n = 0;
+
+	for (i = 0; i < u->n_query; i++) {
+		if (strcmp(u->query[i].name, "kind") != 0)
+			continue;
+		(void)snprintf(index, sizeof(index), "%zu", n++);
+		found = journal_kinds(u->query[i].value);
+		*out |= found;
+		if (found == 0)
+			faults_add(f,
+			    "Not a kind of event. Must be one, or job., "
+			    "agent., queue. or client. for all of these.",
+			    "kind", index, NULL);
+	}
+}
+
 int
 journal_get(struct worker *w, struct req *r)
 {
@@ -42,6 +65,7 @@ journal_get(struct worker *w, struct req *r)
 		faults_add(&f, why, "after", NULL);
 	if ((why = read_number(&r->uri, "limit", LIMIT, &q.limit)) != NULL)
 		faults_add(&f, why, "limit", NULL);
+	read_kinds(&r->uri, &q.kinds, &f);
 	if (faults_any(&f))
 		return reply_faults_of(r, "query", &f);
 	e = journal_read(w->svc, r->arena, &q, &json, &len);

@@ -2,6 +2,7 @@
 
 #include "journal.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "cause.h"
@@ -11,6 +12,20 @@
 #include "js_escape.h"
 
 #define SWEEP_MAX 500
+
+/* Of a name that may also be an id no more are sorted. */
+#define SORTED_MAX 1000
+
+static const char *const kinds[] = {"job.submitted", "job.ready", "job.offered",
+    "job.offered_again", "job.claimed", "job.started", "job.continued",
+    "job.returned", "job.agent_returned", "job.lost", "job.heard",
+    "job.retried", "job.state", "job.ended", "job.cancelled", "job.ignored",
+    "job.apart", "agent.created", "agent.state", "queue.restricted",
+    "queue.released", "client.created", "client.updated", "client.removed"};
+
+#define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+_Static_assert(N_KINDS <= 64, "a bit for each");
 
 enum {
 	SQL_ADD,
@@ -51,6 +66,20 @@ static const char *const sql[] = {
     [SQL_OLD] = OLD " LIMIT 1",
     [SQL_SWEEP] = "DELETE FROM journal WHERE n IN (" OLD ")",
 };
+
+uint64_t
+journal_kinds(const char *text)
+{
+	size_t len = strlen(text), i;
+	bool begin = len > 0 && text[len - 1] == '.';
+	uint64_t found = 0;
+
+	for (i = 0; i < N_KINDS; i++)
+		if (begin ? strncmp(kinds[i], text, len) == 0
+			  : strcmp(kinds[i], text) == 0)
+			found |= UINT64_C(1) << i;
+	return found;
+}
 
 static const char *
 or_null(const char *s)
@@ -97,6 +126,7 @@ journal_add(struct db_conn *c, const char *kind, const char *subject,
 	struct buf data = {.p = NULL};
 	enum err e = ERR_OK;
 
+	assert(journal_kinds(kind) != 0);
 	if (n > 0) {
 		if ((a = arena_new()) == NULL)
 			return ERR_NOMEM;
@@ -152,11 +182,13 @@ not_beyond(struct db_conn *c, int64_t *last)
 	return ERR_OK;
 }
 
-/* A name is a name also where it could be an id; beside it that of a job is meant. */
+/* A name is a name also where it could be an id; beside it that of a job is meant.  Who wants some
+ * kinds is given all, of which wanted() tells. */
 static enum err
 query(struct db_conn *c, struct db_stmt **st, const struct journal_query *q)
 {
-	int64_t after = q->after, limit = q->limit, who = q->who;
+	int64_t limit = q->kinds == 0 ? q->limit : JOURNAL_LOOKED_AT;
+	int64_t after = q->after, who = q->who || q->kinds != 0;
 	const char *subject = q->subject;
 	struct id job;
 
@@ -166,8 +198,19 @@ query(struct db_conn *c, struct db_stmt **st, const struct journal_query *q)
 	    strcmp(job.text, subject) == 0)
 		return db_query(c, st, sql[SQL_READ_ONE], "iiit", after, limit,
 		    who, subject);
-	return db_query(c, st, sql[SQL_READ_JOB], "iiitt", after, limit, who,
-	    subject, job.text);
+	return db_query(c, st, sql[SQL_READ_JOB], "iiitt", after,
+	    limit < SORTED_MAX ? limit : SORTED_MAX, who, subject, job.text);
+}
+
+static bool
+wanted(const struct journal_query *q, struct db_stmt *st)
+{
+	const char *kind = db_text(st, 2, NULL);
+
+	if (q->kinds == 0)
+		return true;
+	return (q->kinds & journal_kinds(kind)) != 0 &&
+	       (q->who || strncmp(kind, "client.", 7) != 0);
 }
 
 enum err
@@ -175,22 +218,25 @@ journal_read(struct svc *s, struct arena *a, const struct journal_query *q,
     const char **json, size_t *len)
 {
 	struct db_conn *c = db_read(s->db);
-	int64_t last = q->after;
+	int64_t last = q->after, n = 0;
 	struct db_stmt *st;
 	struct buf b;
 	enum err e;
 
 	buf_init(&b, a, 4096);
 	buf_str(&b, "{\"events\":[");
-	for (e = query(c, &st, q); e == ERR_OK; e = db_next(st)) {
-		if (last != q->after)
-			buf_char(&b, ',');
+	for (e = query(c, &st, q); e == ERR_OK && n < q->limit;
+	     e = db_next(st)) {
 		last = db_int(st, 0);
+		if (!wanted(q, st))
+			continue;
+		if (n++ > 0)
+			buf_char(&b, ',');
 		put_event(&b, st, q->who);
 	}
 	if (st != NULL)
 		db_end(st);
-	if (e == ERR_NOTFOUND && last == q->after)
+	if ((e == ERR_OK || e == ERR_NOTFOUND) && last == q->after)
 		e = not_beyond(c, &last);
 	db_read_end(s->db, c);
 	if (e != ERR_OK && e != ERR_NOTFOUND)

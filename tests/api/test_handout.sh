@@ -156,6 +156,19 @@ like "are as many as asked for" '*"last":2}' "$(answer)"
 equal "a bad number names the parameter" 422 "$(get "/v1/events?after=x")"
 like "in the shape of all errors" '*"query":{"after":*' "$(answer)"
 
+equal "events of a kind" 200 "$(get "/v1/events?kind=job.ended&limit=1")"
+like "are of that kind" '{"events":\[{*"kind":"job.ended",*}\],"last":*' "$(answer)"
+get "/v1/events?kind=job.ended&kind=agent.&limit=1000" >/dev/null
+equal "or of one of several" "" "$(answer | tr , '\n' | grep '^"kind"' |
+	grep -v -e '"job.ended"' -e '"agent\.')"
+equal "an unknown kind is refused" 422 "$(get '/v1/events?kind=job.&kind=job.end')"
+like "and named" '{"detail":{"query":{"kind":{"1":\["Not a kind of event*' "$(answer)"
+for kind in $(tr '\140' '\n' <"$top/docs/API.md" |
+	grep -x '\(job\|agent\|queue\|client\)\.[a-z_]*' | sort -u); do
+	[ "$(get "/v1/events?kind=$kind&limit=1")" = 200 ] ||
+		not_ok "a kind that API.md has is known: $kind"
+done
+
 # Rows of queue_front that were removed by hand, of a queue in which nothing else happens.
 given hidden
 flock "$scratch/main/data/state.db.lock" sqlite3 "$scratch/main/data/state.db" \

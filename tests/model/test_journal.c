@@ -39,7 +39,7 @@ add(struct db_conn *c, void *arg)
 	const struct journal_item items[] = {
 	    {"t", "a\"b", 0, 0}, {"n", NULL, -5, 0}};
 
-	return journal_add(c, "x.y", arg, items, 2);
+	return journal_add(c, "agent.state", arg, items, 2);
 }
 
 static void
@@ -73,9 +73,11 @@ Test(journal, tells_what_happened_in_order)
 	cr_expect_str_eq(told((struct journal_query){.who = true}),
 	    "{\"events\":[{\"agent\":\"g\",\"at\":\"2027-01-15T08:00:00Z\","
 	    "\"client\":\"c\",\"data\":{\"t\":\"a\\\"b\",\"n\":-5},"
-	    "\"kind\":\"x.y\",\"n\":1,\"request_id\":\"r\",\"subject\":\"s1\"},"
+	    "\"kind\":\"agent.state\",\"n\":1,\"request_id\":\"r\",\"subject\":"
+	    "\"s1\"},"
 	    "{\"at\":\"2027-01-15T08:00:00Z\","
-	    "\"data\":{\"t\":\"a\\\"b\",\"n\":-5},\"kind\":\"x.y\",\"n\":2,"
+	    "\"data\":{\"t\":\"a\\\"b\",\"n\":-5},\"kind\":\"agent.state\","
+	    "\"n\":2,"
 	    "\"subject\":\"s2\"}],\"last\":2}\n");
 	cr_expect_null(strstr(told((struct journal_query){0}), "client"));
 	cr_expect_null(strstr(told((struct journal_query){0}), "request_id"));
@@ -89,7 +91,7 @@ Test(journal, tells_what_happened_in_order)
 static enum err
 add_job(struct db_conn *c, void *arg)
 {
-	return journal_add(c, "job.x", arg, NULL, 0);
+	return journal_add(c, "job.ready", arg, NULL, 0);
 }
 
 static void
@@ -140,7 +142,7 @@ Test(journal, takes_no_name_for_another_that_is_the_same_id)
 	cr_expect_not_null(
 	    strstr(told((struct journal_query){.subject = DENSE, .after = 2}),
 		"{\"events\":[{\"at\":\"2027-01-15T08:00:00Z\","
-		"\"kind\":\"job.x\",\"n\":3,"));
+		"\"kind\":\"job.ready\",\"n\":3,"));
 }
 
 Test(journal, goes_on_from_where_a_reader_was)
@@ -156,6 +158,96 @@ Test(journal, goes_on_from_where_a_reader_was)
 	    "{\"events\":[],\"last\":5}\n");
 	cr_expect_not_null(strstr(
 	    told((struct journal_query){.subject = "odd"}), "\"last\":4"));
+}
+
+static unsigned
+events_of_kinds(const char *subject, const char *kinds, int64_t after)
+{
+	const char *at = told((struct journal_query){
+	    .subject = subject, .kinds = journal_kinds(kinds), .after = after});
+	unsigned n = 0;
+
+	while ((at = strstr(at, "\"kind\"")) != NULL) {
+		at++;
+		n++;
+	}
+	return n;
+}
+
+Test(journal, tells_of_some_kinds_alone)
+{
+	const char *json;
+
+	given_of_job(ID);
+	given("a");
+	given_of_job(ID);
+	given("a");
+	cr_expect_eq(events_of_kinds(NULL, "job.ready", 0), 2);
+	cr_expect_eq(events_of_kinds(NULL, "job.", 1), 1);
+	cr_expect_eq(events_of_kinds(NULL, "agent.", 0), 2);
+	cr_expect_eq(events_of_kinds(NULL, "agent.created", 0), 0);
+	cr_expect_eq(events_of_kinds("a", "agent.", 0), 2);
+	cr_expect_eq(events_of_kinds("a", "job.", 0), 0);
+	cr_expect_eq(events_of_kinds(DENSE, "job.", 0), 2);
+	/* It goes on behind what was looked at, or where the limit was met. */
+	json = told((struct journal_query){.kinds = journal_kinds("job.")});
+	cr_expect_not_null(strstr(json, "\"last\":4"), "%s", json);
+	json = told(
+	    (struct journal_query){.kinds = journal_kinds("job."), .limit = 1});
+	cr_expect_not_null(strstr(json, "\"last\":1"), "%s", json);
+	json = told((struct journal_query){
+	    .kinds = journal_kinds("job."), .after = 600});
+	cr_expect_str_eq(json, "{\"events\":[],\"last\":4}\n");
+}
+
+Test(journal, knows_kinds_by_their_names_and_what_they_begin_with)
+{
+	static const char *const strange[] = {"", ".", "job", "job.x",
+	    "job.read", "Job.ready", "job.ready.", "x."};
+	size_t i;
+
+	for (i = 0; i < sizeof(strange) / sizeof(*strange); i++)
+		cr_expect_eq(journal_kinds(strange[i]), 0, "%s", strange[i]);
+	cr_expect_neq(journal_kinds("job.ready"), 0);
+	cr_expect_eq(journal_kinds("job.") & journal_kinds("agent."), 0);
+	cr_expect_eq(journal_kinds("job.") & journal_kinds("job.ready"),
+	    journal_kinds("job.ready"));
+}
+
+/* However rare they are in a long journal, and of whatever the reader may not see. */
+Test(journal, looks_at_so_many_events_for_some_kinds_and_no_more)
+{
+	static const char rows[] =
+	    "WITH RECURSIVE t (v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM t "
+	    "WHERE v < 25000) INSERT INTO journal (at, kind, subject) "
+	    "SELECT 0, CASE WHEN v % 2 = 0 THEN 'client.updated' ELSE "
+	    "'agent.state' END, CASE WHEN v = 24000 THEN 'b' ELSE 'a' END FROM "
+	    "t";
+	int64_t at[] = {10000, 20000, 25000, 25000};
+	char want[64];
+	size_t i;
+
+	fixture_sql(&f, rows);
+	for (i = 0; i < 4; i++) {
+		(void)snprintf(want, sizeof(want),
+		    "{\"events\":[],\"last\":%lld}\n", (long long)at[i]);
+		cr_expect_str_eq(
+		    told((struct journal_query){.kinds = journal_kinds("job."),
+			.after = i == 0 ? 0 : at[i - 1]}),
+		    want);
+		cr_expect_str_eq(told((struct journal_query){
+				     .kinds = journal_kinds("client."),
+				     .after = i == 0 ? 0 : at[i - 1]}),
+		    want);
+	}
+	cr_expect_eq(events_of_kinds("b", "client.", 0), 0);
+	cr_expect_not_null(strstr(
+	    told((struct journal_query){
+		.kinds = journal_kinds("client."), .who = true, .limit = 3}),
+	    "\"last\":6"));
+	cr_expect_not_null(strstr(told((struct journal_query){.subject = "a",
+				      .kinds = journal_kinds("job.")}),
+	    "\"last\":10000"));
 }
 
 /* A backup was restored, and the numbers begin again where it ended. */

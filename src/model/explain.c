@@ -10,10 +10,12 @@
 #include "clock.h"
 #include "column.h"
 #include "job.h"
+#include "job_secrets.h"
 #include "journal.h"
 #include "js_escape.h"
 #include "lost.h"
 #include "queue.h"
+#include "secret.h"
 #include "wait.h"
 
 #define AGENTS_MAX 100
@@ -32,7 +34,8 @@ enum { SQL_JOB, SQL_AGENTS, SQL_QUEUES, SQL_TAKER, SQL_BUSY, SQL_HANDS };
 static const char *const sql[] = {
     [SQL_JOB] = "SELECT seq, queue, priority, state, ready, secrets, reason, "
 		"ended_at, signed_at, returned_at, lost_at, retried_as, agent, "
-		"coalesce(started_at, created_at) "
+		"coalesce(started_at, created_at), client_id, "
+		"CASE WHEN secrets <> 0 AND state = 'waiting' THEN body END "
 		"FROM job WHERE id = $1",
     [SQL_AGENTS] = "SELECT a.name, a.state, a.updated_at, a.comment, "
 		   "EXISTS (SELECT 1 FROM job_exclude x WHERE x.job = $2 "
@@ -73,6 +76,11 @@ struct explaining {
 	char since[CLOCK_TEXT_LEN], ended_at[CLOCK_TEXT_LEN];
 	size_t state_len;
 	bool waits, ready, secrets, ended, is_signed, returned, lost;
+	const char
+	    *client; /* whose secrets it names; NULL: nobody's any more */
+	const char *body; /* where it waits and names some, else NULL */
+	size_t body_len;
+	const char *missing; /* those that are not there; NULL: none */
 	/* Its agents. */
 	unsigned n, n_excluded, n_silent, n_away;
 	unsigned n_busy; /* of those that may take the job and are there */
@@ -103,8 +111,27 @@ read_job(struct explaining *x, const struct id *id)
 	x->retried_as = column_text(x->a, s, 11, NULL, &failed);
 	x->agent = column_text(x->a, s, 12, NULL, &failed);
 	clock_text(db_int(s, 13), x->since);
+	x->client = column_text(x->a, s, 14, NULL, &failed);
+	x->body = column_text(x->a, s, 15, &x->body_len, &failed);
 	db_end(s);
 	return failed ? ERR_NOMEM : ERR_OK;
+}
+
+/* Borrows a reader of its own. */
+static enum err
+find_missing(struct explaining *x)
+{
+	const char **paths;
+	size_t n;
+	enum err e;
+
+	if (x->body == NULL)
+		return ERR_OK;
+	e = job_secrets_named(x->a, x->body, x->body_len, &paths, &n);
+	if (e != ERR_OK || n == 0)
+		return e;
+	return secret_missing(x->s, x->a, x->client != NULL ? x->client : "",
+	    paths, n, false, &x->missing);
 }
 
 static bool
@@ -427,6 +454,30 @@ say_what_it_needs(struct explaining *x, bool restricted)
 		    "it. Give the agents of its queue one.");
 }
 
+/* It is handed out all the same. */
+static void
+say_what_is_missing(struct explaining *x)
+{
+	if (x->missing == NULL)
+		return;
+	if (x->client == NULL || x->client[0] == '\0')
+		because(x, "secrets_missing",
+		    arena_printf(x->a,
+			"The client that submitted it was removed, and its "
+			"secrets with it: an agent gets the job with empty "
+			"values for %s. Cancel it, and submit it by another "
+			"client.",
+			x->missing));
+	else
+		because(x, "secrets_missing",
+		    arena_printf(x->a,
+			"%s has no such secrets any more, as they were removed "
+			"or have expired: an agent gets the job with empty "
+			"values for %s. Put them anew by PUT "
+			"/v1/secrets/<client_id>/<path>, or cancel the job.",
+			x->client, x->missing));
+}
+
 /* What stands in the way, the plainest first. */
 static enum err
 say_why_it_waits(struct explaining *x, const struct ahead *h)
@@ -447,6 +498,7 @@ say_why_it_waits(struct explaining *x, const struct ahead *h)
 	if (x->n > 0 && here == 0)
 		say_none_is_here(x, may);
 	say_what_it_needs(x, restricted);
+	say_what_is_missing(x);
 	if (h->n > 0)
 		because(x, "jobs_ahead", ahead_text(x, h));
 	if (here > 0 && x->n_busy >= here)
@@ -555,6 +607,10 @@ explain_job(struct svc *s, struct arena *a, const struct id *id,
 	buf_init(&b, a, 4096);
 	x.c = db_read(s->db);
 	e = read_job(&x, id);
+	db_read_end(s->db, x.c);
+	if (e == ERR_OK)
+		e = find_missing(&x);
+	x.c = db_read(s->db);
 	if (e == ERR_OK && x.waits) {
 		if ((e = put_agents(&x)) == ERR_OK &&
 		    (e = count_ahead(&h)) == ERR_OK)

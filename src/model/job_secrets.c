@@ -121,3 +121,23 @@ job_secrets_paths(
 	*n = kept;
 	return ERR_OK;
 }
+
+enum err
+job_secrets_named(struct arena *a, const char *body, size_t len,
+    const char ***paths, size_t *n)
+{
+	const struct js_member *m;
+	struct js_doc doc, test;
+	struct js_fault fault;
+
+	*n = 0;
+	if (js_scan(&doc, a, body, len, &fault) != ERR_OK)
+		return ERR_NOMEM; /* what is stored has passed this scan */
+	if ((m = js_find(&doc, "test_data")) == NULL || m->kind != JS_OBJECT)
+		return ERR_OK;
+	if (js_scan(&test, a, m->value.p, m->value.len, &fault) != ERR_OK)
+		return ERR_NOMEM;
+	if ((m = js_find(&test, "secrets")) == NULL)
+		return ERR_OK;
+	return job_secrets_paths(a, m, paths, n);
+}

@@ -14,4 +14,8 @@ shape_reader job_secrets_read;
 enum err job_secrets_paths(struct arena *a, const struct js_member *m,
     const char ***paths, size_t *n) __attribute__((warn_unused_result));
 
+/* The same of a definition that was stored; *n is 0 if it names none. */
+enum err job_secrets_named(struct arena *a, const char *body, size_t len,
+    const char ***paths, size_t *n) __attribute__((warn_unused_result));
+
 #endif /* !JOB_SECRETS_H */

@@ -79,27 +79,19 @@ look(struct svc *s, struct arena *a, int64_t seq, struct plan *p)
 static enum err
 judge_secrets(struct svc *s, struct arena *a, const struct plan *p, bool *gone)
 {
-	const struct js_member *m;
 	const char **paths, *missing;
-	struct js_fault fault;
-	struct js_doc doc, test;
 	size_t n;
 	enum err e;
 
 	*gone = p->client == NULL;
 	if (*gone)
 		return ERR_OK;
-	if (js_scan(&doc, a, p->job.body, p->job.body_len, &fault) != ERR_OK)
-		return ERR_NOMEM; /* what is stored has passed this scan */
-	if ((m = js_find(&doc, "test_data")) == NULL || m->kind != JS_OBJECT)
-		return ERR_OK;
-	if (js_scan(&test, a, m->value.p, m->value.len, &fault) != ERR_OK)
-		return ERR_NOMEM;
-	if ((m = js_find(&test, "secrets")) == NULL)
-		return ERR_OK;
-	if ((e = job_secrets_paths(a, m, &paths, &n)) != ERR_OK ||
-	    (e = secret_missing(s, a, p->client, paths, n, true, &missing)) !=
-		ERR_OK)
+	if ((e = job_secrets_named(
+		 a, p->job.body, p->job.body_len, &paths, &n)) != ERR_OK ||
+	    n == 0)
+		return e;
+	e = secret_missing(s, a, p->client, paths, n, true, &missing);
+	if (e != ERR_OK)
 		return e;
 	*gone = missing != NULL;
 	return ERR_OK;

@@ -256,13 +256,23 @@ Test(test_secret, is_told_to_the_agent_and_to_nobody_else)
 
 Test(test_secret, that_is_gone_is_handed_out_empty)
 {
-	const char *c = unique("c"), *q = unique("q");
+	const char *c = unique("c"), *q = unique("q"), *why;
+	const struct answer *a;
 
 	given_secret(c, "p", "v");
-	expect_status(submit_as(c, q, "{\"A\":\"p\"}"), 200);
+	a = submit_as(c, q, "{\"A\":\"p\"}");
+	expect_status(a, 200);
+	why = fmt("/v1/job/%s/explain", member(a, "job_id"));
+	cr_expect_null(
+	    strstr(call("GET", why, bearer("contributor", c), NULL)->body,
+		"secrets_missing"));
 	expect_status(
 	    call("DELETE", path_of(c, "p"), bearer("contributor", c), NULL),
 	    200);
+	a = call("GET", why, bearer("contributor", c), NULL);
+	expect_status(a, 200);
+	cr_expect_not_null(
+	    strstr(a->body, "\"code\":\"secrets_missing\""), "%s", a->body);
 	expect_secrets(take_as_agent(q), "{\"A\":\"\"}");
 }
 

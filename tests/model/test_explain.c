@@ -238,6 +238,53 @@ Test(explain, tells_how_many_are_for_agents_with_a_token)
 	    explains(id, "2 of them only for an agent that shows a token."));
 }
 
+static void
+given_secret(const char *path, const char *expires_at)
+{
+	char text[256];
+
+	(void)snprintf(text, sizeof(text),
+	    "INSERT INTO secret (client, path, value, ephemeral, expires_at, "
+	    "updated_at) VALUES ('c', '%s', 'x', 1, %s, 0)",
+	    path, expires_at);
+	fixture_sql(&f, text);
+}
+
+/* They were there when the job was submitted. */
+Test(explain, names_secrets_that_are_gone)
+{
+	struct id id = given("{\"job_queue\":\"q\"}");
+	struct job job;
+
+	given_agent("a", "[\"q\"]");
+	given_secret("lab/a", "NULL");
+	given_secret("lab/b", "NULL");
+	given_secret("lab/c", "NULL");
+	fixture_sql(&f, "UPDATE job SET secrets = 1, client_id = 'c', body = "
+			"'{\"job_queue\":\"q\",\"test_data\":{\"secrets\":"
+			"{\"A\":\"lab/a\",\"B\":\"lab/b\",\"C\":\"lab/c\","
+			"\"D\":\"lab/a\"}}}'");
+	cr_expect(explains(id, "\"secrets\""));
+	cr_expect_not(explains(id, "\"secrets_missing\""));
+	fixture_sql(&f, "DELETE FROM secret WHERE path = 'lab/a'");
+	fixture_sql(
+	    &f, "UPDATE secret SET expires_at = 1 WHERE path = 'lab/c'");
+	cr_expect(explains(id,
+	    "{\"code\":\"secrets_missing\",\"text\":\"c has no such secrets "
+	    "any "
+	    "more, as they were removed or have expired: an agent gets the job "
+	    "with empty values for lab/a, lab/c. "));
+	fixture_sql(&f, "UPDATE job SET client_id = ''");
+	cr_expect(explains(id, "\"text\":\"The client that submitted it was "
+			       "removed"));
+	cr_expect(explains(id, "empty values for lab/a, lab/b, lab/c. "));
+	/* Of one in hand it is not told what it was handed out with. */
+	fixture_sql(&f, "UPDATE job SET secrets = 0");
+	cr_assert_eq(fixture_take(&f, "q", "a", &job), ERR_OK);
+	fixture_sql(&f, "UPDATE job SET secrets = 1");
+	cr_expect_not(explains(id, "\"secrets_missing\""));
+}
+
 /* Whoever only asks for work tells no queues, and may serve this one all the same. */
 Test(explain, names_who_has_a_job_of_a_queue_that_no_agent_names)
 {

@@ -71,14 +71,26 @@ lite_log_watch(struct lite *l)
 	(void)sqlite3_wal_hook(l->db, on_wal, l);
 }
 
-/* Memory that is shared with those who write; NULL: it is not known. */
-static const volatile void *
-map_index(sqlite3_file *db)
+static sqlite3_file *
+file_of(struct lite *l, int which)
 {
+	sqlite3_file *f = NULL;
+
+	if (sqlite3_file_control(l->db, "main", which, (void *)&f) != SQLITE_OK)
+		return NULL;
+	return f != NULL && f->pMethods != NULL ? f : NULL;
+}
+
+/* Memory that is shared with those who write; NULL: it is not known, or no log is open.  Without
+ * one it would be made, and nobody would take it away. */
+static const volatile void *
+map_index(struct lite *l)
+{
+	sqlite3_file *db = file_of(l, SQLITE_FCNTL_FILE_POINTER);
 	volatile void *p = NULL;
 
-	if (db == NULL || db->pMethods->iVersion < 2 ||
-	    db->pMethods->xShmMap == NULL ||
+	if (db == NULL || file_of(l, SQLITE_FCNTL_JOURNAL_POINTER) == NULL ||
+	    db->pMethods->iVersion < 2 || db->pMethods->xShmMap == NULL ||
 	    db->pMethods->xShmMap(db, 0, INDEX_REGION, 0, &p) != SQLITE_OK)
 		return NULL;
 	return p;
@@ -104,21 +116,10 @@ read_index(const volatile void *index, struct index *out)
 	       out->version == INDEX_VERSION && out->is_init != 0;
 }
 
-static sqlite3_file *
-file_of(struct lite *l, int which)
-{
-	sqlite3_file *f = NULL;
-
-	if (sqlite3_file_control(l->db, "main", which, (void *)&f) != SQLITE_OK)
-		return NULL;
-	return f != NULL && f->pMethods != NULL ? f : NULL;
-}
-
 static bool
 look_at_index(struct lite *l, struct index *out)
 {
-	return read_index(
-	    map_index(file_of(l, SQLITE_FCNTL_FILE_POINTER)), out);
+	return read_index(map_index(l), out);
 }
 
 /* What a commit of ours has synced, unless others that take no lock have written since. */
@@ -222,8 +223,7 @@ size_told(const struct index *x)
 bool
 lite_log_short(struct lite *l)
 {
-	const volatile void *index =
-	    map_index(file_of(l, SQLITE_FCNTL_FILE_POINTER));
+	const volatile void *index = map_index(l);
 	sqlite3_file *log = file_of(l, SQLITE_FCNTL_JOURNAL_POINTER);
 	struct index before, after;
 	sqlite3_int64 size;
@@ -237,7 +237,7 @@ lite_log_short(struct lite *l)
 void
 lite_log_map(struct lite *l)
 {
-	l->index = map_index(file_of(l, SQLITE_FCNTL_FILE_POINTER));
+	l->index = map_index(l);
 }
 
 bool

@@ -220,6 +220,8 @@ Test(db, refuses_a_file_that_is_no_store)
 	(void)snprintf(path, sizeof(path), "sqlite:%s/other.db", store_dir);
 	o.uri = path;
 	cr_expect_eq(db_open(&d, &o), ERR_IO);
+	(void)snprintf(path, sizeof(path), "%s/other.db-shm", store_dir);
+	cr_expect_neq(access(path, F_OK), 0, "nothing is made beside it");
 }
 
 Test(db, checks_that_the_store_can_be_read)

@@ -1,7 +1,7 @@
 /* The driver: statements and groups of changes.  What else it is made of is in lite_*.c. */
 
+#include <assert.h>
 #include <sqlite3.h>
-#include <stdio.h>
 
 #include "db_driver.h"
 #include "lite.h"
@@ -85,9 +85,12 @@ lite_prepare(struct db_conn *c, struct db_stmt **out, const char *sql)
 static int
 place(struct db_stmt *s, int i)
 {
-	char name[12];
+	char name[] = {'$', '\0', '\0', '\0'};
 
-	(void)snprintf(name, sizeof(name), "$%d", i);
+	assert(i > 0 && i < 100);
+	if (i >= 10)
+		name[1] = (char)('0' + i / 10);
+	name[i >= 10 ? 2 : 1] = (char)('0' + i % 10);
 	return sqlite3_bind_parameter_index(stmt_of(s)->st, name);
 }
 

@@ -5,31 +5,23 @@
 
 #include <string.h>
 
-#include "agent.h"
-#include "best.h"
 #include "clock.h"
 #include "column.h"
+#include "explain_agents.h"
+#include "explain_ahead.h"
 #include "job.h"
 #include "job_secrets.h"
 #include "journal.h"
 #include "js_escape.h"
-#include "lost.h"
 #include "queue.h"
 #include "secret.h"
 #include "wait.h"
 
-#define AGENTS_MAX 100
 #define HISTORY_MAX 100
 /* So many jobs in hand, of any queue, are looked at. */
 #define HANDS_MAX 1000
 
-enum { SQL_JOB, SQL_AGENTS, SQL_QUEUES, SQL_TAKER, SQL_BUSY, SQL_HANDS };
-
-/* Who may take the job $2 of the queue $1: so many agents are looked at. */
-#define TAKERS                                                                 \
-	"(SELECT q.agent FROM agent_queue q WHERE q.queue = $1 "               \
-	"AND NOT EXISTS (SELECT 1 FROM job_exclude x WHERE x.job = $2 "        \
-	"AND x.agent = q.agent) ORDER BY q.agent LIMIT $3) "
+enum { SQL_JOB, SQL_HANDS };
 
 static const char *const sql[] = {
     [SQL_JOB] = "SELECT seq, queue, priority, state, ready, secrets, reason, "
@@ -37,22 +29,6 @@ static const char *const sql[] = {
 		"coalesce(started_at, created_at), client_id, "
 		"CASE WHEN secrets <> 0 AND state = 'waiting' THEN body END "
 		"FROM job WHERE id = $1",
-    [SQL_AGENTS] = "SELECT a.name, a.state, a.updated_at, a.comment, "
-		   "EXISTS (SELECT 1 FROM job_exclude x WHERE x.job = $2 "
-		   "AND x.agent = a.name), "
-		   "coalesce(a.state IN " AGENT_OFF_STATES ", 0) "
-		   "FROM agent_queue q JOIN agent a ON a.name = q.agent "
-		   "WHERE q.queue = $1 ORDER BY a.name LIMIT $3",
-    [SQL_QUEUES] = "SELECT $1 UNION SELECT o.queue FROM " TAKERS
-		   "AS t JOIN agent_queue o ON o.agent = t.agent",
-    /* One of them that serves $4 and may take the job $5. */
-    [SQL_TAKER] =
-	"SELECT 1 FROM " TAKERS "AS t JOIN agent_queue o ON o.agent = t.agent "
-	"AND o.queue = $4 WHERE NOT EXISTS (SELECT 1 "
-	"FROM job_exclude x WHERE x.job = $5 AND x.agent = t.agent) "
-	"LIMIT 1",
-    [SQL_BUSY] = ("SELECT id, started_at, state FROM job WHERE agent = $1 "
-		  "AND ended_at IS NULL ORDER BY started_at DESC LIMIT 1"),
     /* How many have a job of the queue $1 in hand and may take the job $2, and one. */
     [SQL_HANDS] =
 	"SELECT count(DISTINCT h.agent), min(h.agent) FROM ("
@@ -67,11 +43,10 @@ struct explaining {
 	struct svc *s;
 	struct db_conn *c;
 	struct arena *a;
-	struct buf reasons, agents;
-	int64_t now;
+	struct buf reasons;
 	/* The job. */
-	int64_t seq, priority;
-	const char *queue, *state, *reason, *retried_as;
+	struct explain_place at;
+	const char *state, *reason, *retried_as;
 	const char *agent; /* that has or had it; NULL: none */
 	char since[CLOCK_TEXT_LEN], ended_at[CLOCK_TEXT_LEN];
 	size_t state_len;
@@ -81,9 +56,7 @@ struct explaining {
 	const char *body; /* where it waits and names some, else NULL */
 	size_t body_len;
 	const char *missing; /* those that are not there; NULL: none */
-	/* Its agents. */
-	unsigned n, n_excluded, n_silent, n_away;
-	unsigned n_busy; /* of those that may take the job and are there */
+	struct explain_agents agents;
 };
 
 static enum err
@@ -95,9 +68,9 @@ read_job(struct explaining *x, const struct id *id)
 
 	if ((e = db_query(x->c, &s, sql[SQL_JOB], "t", id->text)) != ERR_OK)
 		return e;
-	x->seq = db_int(s, 0);
-	x->queue = column_text(x->a, s, 1, NULL, &failed);
-	x->priority = db_int(s, 2);
+	x->at.seq = db_int(s, 0);
+	x->at.queue = column_text(x->a, s, 1, NULL, &failed);
+	x->at.priority = db_int(s, 2);
 	x->state = column_text(x->a, s, 3, &x->state_len, &failed);
 	x->waits = column_is(s, 3, JOB_WAITING);
 	x->ready = db_int(s, 4) != 0;
@@ -155,196 +128,8 @@ because(struct explaining *x, const char *code, const char *text)
 	buf_char(&x->reasons, '}');
 }
 
-static void
-put_member(struct buf *b, const char *name, const char *text)
-{
-	buf_printf(b, ",\"%s\":", name);
-	if (text != NULL)
-		js_put_string(b, text, strlen(text));
-	else
-		buf_str(b, "null");
-}
-
-/* What an agent has in hand. */
-struct hand {
-	bool busy;
-	struct id id;
-	int64_t since;
-	const char *state;
-};
-
-static enum err
-read_hand(struct explaining *x, const char *agent, struct hand *h)
-{
-	bool failed = false;
-	struct db_stmt *s;
-	const char *id;
-	size_t len;
-	enum err e;
-
-	*h = (struct hand){.busy = false};
-	e = db_query(x->c, &s, sql[SQL_BUSY], "t", agent);
-	if (e != ERR_OK)
-		return e == ERR_NOTFOUND ? ERR_OK : e;
-	h->busy = true;
-	id = db_text(s, 0, &len);
-	(void)id_parse(id, len, &h->id);
-	h->since = db_int(s, 1);
-	h->state = column_text(x->a, s, 2, NULL, &failed);
-	db_end(s);
-	return failed ? ERR_NOMEM : ERR_OK;
-}
-
-static bool
-is_silent(const struct explaining *x, const struct hand *h, int64_t heard)
-{
-	int64_t most = lost_allowed_ms(x->s->conf, h->state);
-
-	return most > 0 && x->now - heard > most;
-}
-
-static void
-put_agent(struct explaining *x, struct db_stmt *s, const struct hand *h)
-{
-	const char *name = db_text(s, 0, NULL), *state = db_text(s, 1, NULL);
-	int64_t at = db_int(s, 2);
-	int64_t seen = seen_last(x->s->seen, SEEN_AGENT, name, x->now);
-	bool excluded = db_int(s, 4) != 0, away = db_int(s, 5) != 0, silent;
-	char text[CLOCK_TEXT_LEN];
-
-	if (seen > at)
-		at = seen;
-	silent = is_silent(x, h, at);
-	clock_text(at, text);
-	buf_printf(&x->agents, "%s{\"name\":", x->n > 0 ? "," : "");
-	js_put_string(&x->agents, name, strlen(name));
-	put_member(&x->agents, "state", state);
-	put_member(&x->agents, "comment", db_text(s, 3, NULL));
-	put_member(&x->agents, "seen_at", text);
-	buf_printf(&x->agents, ",\"silent\":%s,\"excluded\":%s",
-	    silent ? "true" : "false", excluded ? "true" : "false");
-	if (h->busy) {
-		put_member(&x->agents, "busy_with", h->id.text);
-		clock_text(h->since, text);
-		put_member(&x->agents, "busy_since", text);
-	}
-	buf_char(&x->agents, '}');
-	x->n++;
-	x->n_excluded += excluded;
-	x->n_silent += silent && !excluded;
-	x->n_away += away && !silent && !excluded;
-	x->n_busy += h->busy && !excluded && !silent && !away;
-}
-
-static enum err
-put_agents(struct explaining *x)
-{
-	struct db_stmt *s;
-	struct hand hand;
-	enum err e, e2 = ERR_OK;
-
-	for (e = db_query(x->c, &s, sql[SQL_AGENTS], "tii", x->queue, x->seq,
-		 (int64_t)AGENTS_MAX);
-	     e == ERR_OK; e = db_next(s)) {
-		e2 = read_hand(x, db_text(s, 0, NULL), &hand);
-		if (e2 != ERR_OK)
-			break;
-		put_agent(x, s, &hand);
-	}
-	if (s != NULL)
-		db_end(s);
-	if (e2 != ERR_OK)
-		return e2;
-	return e == ERR_NOTFOUND ? ERR_OK : e;
-}
-
-/* Jobs that go before it. */
-struct ahead {
-	struct explaining *x;
-	const char *queue; /* that is looked at */
-	bool
-	    anybody; /* may have the jobs of its own queue: no agent is known */
-	int64_t n;
-	int64_t token; /* of these, for agents that show a token */
-};
-
-/* Whether an agent that serves the queue may take both jobs.  other: NULL for any. */
-static enum err
-any_taker(const struct ahead *h, const int64_t *other, bool *out)
-{
-	const struct explaining *x = h->x;
-	struct db_stmt *s;
-	enum err e;
-
-	e = db_query(x->c, &s, sql[SQL_TAKER],
-	    other != NULL ? "tiiti" : "tiitn", x->queue, x->seq,
-	    (int64_t)AGENTS_MAX, h->queue, other != NULL ? *other : 0);
-	*out = e == ERR_OK;
-	if (e == ERR_OK)
-		db_end(s);
-	return e == ERR_NOTFOUND ? ERR_OK : e;
-}
-
-/* Nobody knows who would show a token. */
-static enum err
-may_go_before(struct db_conn *c, const struct best_job *j, void *arg, bool *out)
-{
-	const struct ahead *h = arg;
-
-	(void)c;
-	*out = !j->excludes || h->anybody;
-	return *out ? ERR_OK : any_taker(h, &j->seq, out);
-}
-
-static enum err
-count_queue(struct ahead *h)
-{
-	const struct explaining *x = h->x;
-	const struct best_job job = {.seq = x->seq, .priority = x->priority};
-	struct best_count n;
-	bool restricted;
-	enum err e;
-
-	e = best_count(x->c, h->queue, &job, may_go_before, h,
-	    EXPLAIN_AHEAD_MAX - h->n, &n);
-	if (e != ERR_OK || n.n == 0)
-		return e;
-	e = queue_is_restricted(x->c, h->queue, &restricted);
-	if (e != ERR_OK)
-		return e;
-	h->n += n.n;
-	h->token += restricted ? n.n : n.secrets;
-	return ERR_OK;
-}
-
-static enum err
-count_ahead(struct ahead *h)
-{
-	struct explaining *x = h->x;
-	struct db_stmt *s;
-	bool known;
-	enum err e, e2 = ERR_OK;
-
-	h->queue = x->queue;
-	if ((e = any_taker(h, NULL, &known)) != ERR_OK)
-		return e;
-	h->anybody = !known;
-	for (e = db_query(x->c, &s, sql[SQL_QUEUES], "tii", x->queue, x->seq,
-		 (int64_t)AGENTS_MAX);
-	     e == ERR_OK && e2 == ERR_OK && h->n < EXPLAIN_AHEAD_MAX;
-	     e = db_next(s)) {
-		h->queue = db_text(s, 0, NULL);
-		e2 = count_queue(h);
-	}
-	if (s != NULL)
-		db_end(s);
-	if (e2 != ERR_OK)
-		return e2;
-	return e == ERR_NOTFOUND ? ERR_OK : e;
-}
-
 static const char *
-ahead_text(const struct explaining *x, const struct ahead *h)
+ahead_text(const struct explaining *x, const struct explain_ahead *h)
 {
 	const char *some = "", *are = " jobs are";
 
@@ -374,7 +159,7 @@ say_no_agent(struct explaining *x)
 	int64_t n;
 	enum err e;
 
-	e = db_query(x->c, &s, sql[SQL_HANDS], "tii", x->queue, x->seq,
+	e = db_query(x->c, &s, sql[SQL_HANDS], "tii", x->at.queue, x->at.seq,
 	    (int64_t)HANDS_MAX);
 	if (e != ERR_OK)
 		return e;
@@ -404,13 +189,14 @@ say_no_agent(struct explaining *x)
 static void
 say_none_is_here(struct explaining *x, unsigned may)
 {
-	const char *some = x->n_excluded > 0 ? " that it does not exclude" : "";
+	const char *some =
+	    x->agents.n_excluded > 0 ? " that it does not exclude" : "";
 
 	if (may == 0)
 		because(x, "all_excluded",
 		    "Each agent on the queue is one that the job excludes. "
 		    "Submit it with fewer exclude_agents.");
-	else if (x->n_silent == may)
+	else if (x->agents.n_silent == may)
 		because(x, "all_silent",
 		    arena_printf(x->a,
 			"Each agent on the queue%s has said nothing for "
@@ -480,28 +266,28 @@ say_what_is_missing(struct explaining *x)
 
 /* What stands in the way, the plainest first. */
 static enum err
-say_why_it_waits(struct explaining *x, const struct ahead *h)
+say_why_it_waits(struct explaining *x, const struct explain_ahead *h)
 {
-	unsigned may = x->n - x->n_excluded, here;
+	unsigned may = x->agents.n - x->agents.n_excluded, here;
 	bool restricted;
 	enum err e;
 
-	here = may - x->n_silent - x->n_away;
-	if ((e = queue_is_restricted(x->c, x->queue, &restricted)) != ERR_OK)
+	here = may - x->agents.n_silent - x->agents.n_away;
+	if ((e = queue_is_restricted(x->c, x->at.queue, &restricted)) != ERR_OK)
 		return e;
 	if (!x->ready)
 		because(x, "attachments_missing",
 		    "Its attachments have not been uploaded yet. Send them by "
 		    "POST /v1/job/<job_id>/attachments.");
-	if (x->n == 0 && (e = say_no_agent(x)) != ERR_OK)
+	if (x->agents.n == 0 && (e = say_no_agent(x)) != ERR_OK)
 		return e;
-	if (x->n > 0 && here == 0)
+	if (x->agents.n > 0 && here == 0)
 		say_none_is_here(x, may);
 	say_what_it_needs(x, restricted);
 	say_what_is_missing(x);
 	if (h->n > 0)
 		because(x, "jobs_ahead", ahead_text(x, h));
-	if (here > 0 && x->n_busy >= here)
+	if (here > 0 && x->agents.n_busy >= here)
 		say_all_busy(x, may - here);
 	if (x->reasons.len == 0 && here > 0)
 		because(x, "soon", "An agent may take it with its next poll.");
@@ -554,8 +340,8 @@ say_what_became(struct explaining *x)
 }
 
 static enum err
-put_all(struct explaining *x, const struct id *id, const struct ahead *h,
-    struct buf *b)
+put_all(struct explaining *x, const struct id *id,
+    const struct explain_ahead *h, struct buf *b)
 {
 	const struct journal_query q = {
 	    .subject = id->text, .limit = HISTORY_MAX};
@@ -563,7 +349,7 @@ put_all(struct explaining *x, const struct id *id, const struct ahead *h,
 	size_t n;
 	enum err e;
 
-	if ((e = wait_range(x->s, x->a, x->queue, &estimate)) != ERR_OK ||
+	if ((e = wait_range(x->s, x->a, x->at.queue, &estimate)) != ERR_OK ||
 	    (e = journal_read(x->s, x->a, &q, &history, &n)) != ERR_OK)
 		return e;
 	buf_char(b, '{');
@@ -575,20 +361,20 @@ put_all(struct explaining *x, const struct id *id, const struct ahead *h,
 	buf_printf(b,
 	    "\"agents\":[%s],\"ahead\":%lld,\"ahead_token\":%lld,"
 	    "\"estimate\":%s,",
-	    x->agents.len > 0 ? x->agents.p : "", (long long)h->n,
+	    x->agents.list.len > 0 ? x->agents.list.p : "", (long long)h->n,
 	    (long long)h->token, estimate);
 	/* {"events":[…],"last":N} */
 	buf_printf(b, "\"history\":%.*s,\"job_id\":\"%s\",\"job_state\":",
 	    (int)(strrchr(history, ']') + 1 - strchr(history, '[')),
 	    strchr(history, '['), id->text);
 	js_put_string(b, x->state, x->state_len);
-	put_member(b, "queue", x->queue);
+	explain_put_member(b, "queue", x->at.queue);
 	buf_printf(
 	    b, ",\"reasons\":[%s]", x->reasons.len > 0 ? x->reasons.p : "");
 	if (in_hand(x))
-		put_member(b, "since", x->since);
+		explain_put_member(b, "since", x->since);
 	buf_str(b, "}\n");
-	return buf_ok(b) && buf_ok(&x->agents) && buf_ok(&x->reasons)
+	return buf_ok(b) && buf_ok(&x->agents.list) && buf_ok(&x->reasons)
 		   ? ERR_OK
 		   : ERR_NOMEM;
 }
@@ -597,13 +383,13 @@ enum err
 explain_job(struct svc *s, struct arena *a, const struct id *id,
     const char **json, size_t *len)
 {
-	struct explaining x = {.s = s, .a = a, .now = clock_now_ms()};
-	struct ahead h = {.x = &x};
+	struct explaining x = {.s = s, .a = a};
+	struct explain_ahead h = {.n = 0};
 	struct buf b;
 	enum err e;
 
 	buf_init(&x.reasons, a, 512);
-	buf_init(&x.agents, a, 1024);
+	buf_init(&x.agents.list, a, 16);
 	buf_init(&b, a, 4096);
 	x.c = db_read(s->db);
 	e = read_job(&x, id);
@@ -612,8 +398,9 @@ explain_job(struct svc *s, struct arena *a, const struct id *id,
 		e = find_missing(&x);
 	x.c = db_read(s->db);
 	if (e == ERR_OK && x.waits) {
-		if ((e = put_agents(&x)) == ERR_OK &&
-		    (e = count_ahead(&h)) == ERR_OK)
+		if ((e = explain_agents(s, x.c, a, &x.at, &x.agents)) ==
+			ERR_OK &&
+		    (e = explain_ahead(x.c, &x.at, &h)) == ERR_OK)
 			e = say_why_it_waits(&x, &h);
 	} else if (e == ERR_OK) {
 		say_what_became(&x);

@@ -1,8 +1,7 @@
 #ifndef EXPLAIN_H
 #define EXPLAIN_H
 
-#include "id.h"
-#include "svc.h"
+#include "explain_ahead.h"
 
 /* Why a job waits, or what became of it. */
 
@@ -18,7 +17,5 @@
  */
 enum err explain_job(struct svc *s, struct arena *a, const struct id *id,
     const char **json, size_t *len) __attribute__((warn_unused_result));
-
-#define EXPLAIN_AHEAD_MAX 10000
 
 #endif /* !EXPLAIN_H */

@@ -248,7 +248,8 @@ check_ready()
 	case $ready_said in
 	*'"status":"ready"'*) return ;;
 	*'"store":"damaged"'*)
-		ready_remedy="Stop it with spawn/down --dir $dir, restore a backup, and start it again"
+		ready_remedy="Stop it with spawn/down --dir $dir, restore a backup, or the log that it has kept as
+state.db-wal.saved.*, as section 6 of docs/STORE.md tells, and start it again"
 		;;
 	*'"responders":"down"'*)
 		ready_remedy="What \"down\" names does not run; the logs in $dir/logs tell why"
@@ -258,7 +259,7 @@ check_ready()
 		;;
 	*) ready_remedy="The logs are in $dir/logs" ;;
 	esac
-	die 'the server runs, but is not ready: it answers changes with 503' \
+	die 'the server runs, but is not ready: it answers changes, and what it cannot read, with 503' \
 		"/v1/health/ready says: ${ready_said:-nothing}
 $ready_remedy"
 }

@@ -7,7 +7,8 @@
 
 /* What an operator does about a store that is damaged or lost; for all who say so. */
 #define DB_REMEDY                                                              \
-	"stop the server and restore a backup, see section 6 of docs/STORE.md"
+	"stop the server and restore a backup, or the log that it has kept; "  \
+	"see section 6 of docs/STORE.md"
 
 struct db_conn; /* a connection to the store */
 struct db_stmt; /* a statement on one */

@@ -34,6 +34,7 @@ struct lite {
 	struct stat locked; /* the file when the lock was taken */
 	struct timespec marked; /* its time when it was marked last, ... */
 	int marked_pages; /* ... and what the log had then */
+	bool rescued; /* its log was kept, or need not be */
 	const volatile void *index; /* of the log, shared; NULL: not known */
 	struct lite_stmt stmts[LITE_STMTS_MAX];
 };

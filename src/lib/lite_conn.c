@@ -11,6 +11,7 @@
 #include "lite_err.h"
 #include "lite_lock.h"
 #include "lite_log.h"
+#include "lite_rescue.h"
 #include "log.h"
 
 #define BUSY_TIMEOUT_MS 5000
@@ -37,6 +38,8 @@ lite_conn_close(struct db_conn *c)
 	if (l->lock_fd != -1 && lite_lock_try(l)) {
 		lite_log_end(l);
 		lite_lock_release(c);
+	} else if (l->lock_fd != -1) {
+		lite_rescue_log(l);
 	}
 	for (i = 0; i < LITE_STMTS_MAX; i++)
 		(void)sqlite3_finalize(l->stmts[i].st);

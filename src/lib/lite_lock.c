@@ -11,6 +11,7 @@
 #include "db_mark.h"
 #include "lite_damage.h"
 #include "lite_log.h"
+#include "lite_rescue.h"
 #include "log.h"
 
 int
@@ -119,6 +120,7 @@ lite_lock_take(struct db_conn *c)
 		atomic_store(&told, false);
 		return ERR_OK;
 	}
+	lite_rescue_log(lite_of(c));
 	lite_lock_release(c);
 	if (!atomic_exchange(&told, true))
 		log_error("store: %s" LITE_DAMAGE_FILE " tells of damage: "

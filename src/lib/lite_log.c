@@ -81,6 +81,12 @@ file_of(struct lite *l, int which)
 	return f != NULL && f->pMethods != NULL ? f : NULL;
 }
 
+sqlite3_file *
+lite_log_file(struct lite *l)
+{
+	return file_of(l, SQLITE_FCNTL_JOURNAL_POINTER);
+}
+
 /* Memory that is shared with those who write; NULL: it is not known, or no log is open.  Without
  * one it would be made, and nobody would take it away. */
 static const volatile void *
@@ -89,7 +95,7 @@ map_index(struct lite *l)
 	sqlite3_file *db = file_of(l, SQLITE_FCNTL_FILE_POINTER);
 	volatile void *p = NULL;
 
-	if (db == NULL || file_of(l, SQLITE_FCNTL_JOURNAL_POINTER) == NULL ||
+	if (db == NULL || lite_log_file(l) == NULL ||
 	    db->pMethods->iVersion < 2 || db->pMethods->xShmMap == NULL ||
 	    db->pMethods->xShmMap(db, 0, INDEX_REGION, 0, &p) != SQLITE_OK)
 		return NULL;
@@ -186,7 +192,7 @@ lite_log_tidy(struct db_conn *c)
 void
 lite_log_end(struct lite *l)
 {
-	sqlite3_file *log = file_of(l, SQLITE_FCNTL_JOURNAL_POINTER);
+	sqlite3_file *log = lite_log_file(l);
 	struct index x;
 
 	if (log != NULL && look_at_index(l, &x) && x.frames != 0 &&
@@ -224,7 +230,7 @@ bool
 lite_log_short(struct lite *l)
 {
 	const volatile void *index = map_index(l);
-	sqlite3_file *log = file_of(l, SQLITE_FCNTL_JOURNAL_POINTER);
+	sqlite3_file *log = lite_log_file(l);
 	struct index before, after;
 	sqlite3_int64 size;
 

@@ -14,6 +14,9 @@
 /* Until SQLite reads it has not opened the log, and knows of none: let it. */
 void lite_log_meet(struct lite *l);
 
+/* The log that l has open; NULL: none. */
+sqlite3_file *lite_log_file(struct lite *l);
+
 /* Note from now on what commits of this writing connection add to the log. */
 void lite_log_watch(struct lite *l);
 

@@ -164,6 +164,8 @@ check_damaged "pages overwritten while it runs"
 repaired "pages overwritten while it runs"
 
 again --set STORE_CHECK=1
+post /v1/job '{"job_queue":"q"}' >/dev/null
+late=$(answer | id_in)
 rm "$store-wal"
 check_damaged "its log removed while it runs"
 equal "its log removed while it runs: jobs are read" 200 "$(get "/v1/job/$id")"
@@ -196,6 +198,29 @@ get /v1/health/ready >/dev/null
 remedy=$(answer | sed -n 's/.*written to it: \(.*\)\.","status.*/\1/p')
 like "its log removed while it runs: in the words of health" "*${remedy:-none}*" \
 	"$(grep 'prog=tf-queue' "$scratch/main/logs/queue.log")"
+stop main
+rm -f "$store-wal" "$store-shm" "$store.mark"
+equal "its log removed while it runs: it is kept, once" 1 \
+	"$(find "$scratch/main/data" -name 'state.db-wal.saved.*' | wc -l)"
+mv "$store"-wal.saved.* "$store-wal"
+logs_anew
+again
+is_ready "its log removed while it runs: put back it makes all good"
+equal "its log removed while it runs: and no job is lost" "200 200" \
+	"$(get "/v1/job/$id") $(get "/v1/job/$late")"
+equal "its log removed while it runs: then jobs are kept again" 200 \
+	"$(post /v1/job '{"job_queue":"q"}')"
+
+# Stopped before anybody met it.
+post /v1/job '{"job_queue":"q"}' >/dev/null
+late=$(answer | id_in)
+rm "$store-wal"
+stop main
+rm -f "$store-wal" "$store-shm" "$store.mark"
+mv "$store"-wal.saved.* "$store-wal"
+again --set STORE_CHECK=1
+is_ready "its log removed and the server stopped: put back it makes all good"
+equal "its log removed and the server stopped: and no job is lost" 200 "$(get "/v1/job/$late")"
 repaired "its log removed while it runs"
 
 # The last that was answered is lost with it, and more would be if anybody wrote on.

@@ -14,7 +14,8 @@
 
 struct seen;
 
-enum seen_kind { SEEN_AGENT, SEEN_QUEUE, SEEN_JOB };
+/* SEEN_POLL: that an agent asked for work, by its name. */
+enum seen_kind { SEEN_AGENT, SEEN_QUEUE, SEEN_JOB, SEEN_POLL };
 
 /*
  * Use the file at path, of room for n names or more; a file that is missing, damaged or

@@ -126,8 +126,8 @@ open_broker(struct svc *s, const struct amqp_uri *uri, const char *name)
 static void
 open_seen(struct svc *s, const char *path)
 {
-	/* Agents, and about as many jobs that they have in hand. */
-	uint64_t n = 2 * (uint64_t)conf_int(s->conf, CONF_MAX_AGENTS) +
+	/* Agents, that they asked for work, and about as many jobs that they have in hand. */
+	uint64_t n = 3 * (uint64_t)conf_int(s->conf, CONF_MAX_AGENTS) +
 		     (uint64_t)conf_int(s->conf, CONF_MAX_QUEUES);
 	char file[4200];
 

@@ -343,5 +343,8 @@ agent_put(struct svc *s, const char *name, const struct agent_report *r)
 		wake_say(s->wake, WAKE_AGENT, name);
 	if (e == ERR_OK)
 		seen_note(s->seen, SEEN_AGENT, name, p.now);
+	/* Whether it asks for work after that is of use then. */
+	if (e == ERR_OK && job->len > 0)
+		seen_keep(s->seen, SEEN_POLL, name, p.now);
 	return e;
 }

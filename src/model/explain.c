@@ -9,6 +9,7 @@
 #include "column.h"
 #include "explain_agents.h"
 #include "explain_ahead.h"
+#include "explain_word.h"
 #include "job.h"
 #include "job_secrets.h"
 #include "journal.h"
@@ -215,16 +216,22 @@ say_none_is_here(struct explaining *x, unsigned may)
 static void
 say_all_busy(struct explaining *x, unsigned away)
 {
+	const char *how = "has another job in hand";
+
+	if (x->agents.n_ended == x->agents.n_busy)
+		how = "says that it is still at a job that has ended";
+	else if (x->agents.n_ended > 0)
+		how = "has another job in hand, or says that it is still at "
+		      "one that has ended";
 	if (away == 0)
 		because(x, "all_busy",
-		    "Each agent that may take it has another job in hand.");
+		    arena_printf(x->a, "Each agent that may take it %s.", how));
 	else
 		because(x, "all_busy",
 		    arena_printf(x->a,
-			"Each agent that may take it has another job in hand, "
-			"but for %u that %s offline, in maintenance or "
-			"restarting, or silent.",
-			away, away == 1 ? "is" : "are"));
+			"Each agent that may take it %s, but for %u that %s "
+			"offline, in maintenance or restarting, or silent.",
+			how, away, away == 1 ? "is" : "are"));
 }
 
 static void
@@ -320,9 +327,34 @@ say_in_hand(struct explaining *x)
 			x->agent, x->since, how));
 }
 
-static void
-say_what_became(struct explaining *x)
+/* The job has ended, and its agent may not know it. */
+static enum err
+say_still_runs(struct explaining *x, const struct id *id)
 {
+	char heard[CLOCK_TEXT_LEN];
+	struct explain_word w;
+	enum err e;
+
+	if (!x->ended || x->agent == NULL)
+		return ERR_OK;
+	if ((e = explain_word(x->s, x->c, x->a, x->agent, &w)) != ERR_OK)
+		return e;
+	if (!w.at_it || strcmp(w.job.text, id->text) != 0)
+		return ERR_OK;
+	clock_text(w.heard_at, heard);
+	because(x, "agent_still_runs",
+	    arena_printf(x->a,
+		"Its agent %s says that it is at it, in %s, and may still be "
+		"running it. It was heard of last at %s.",
+		x->agent, w.phase, heard));
+	return ERR_OK;
+}
+
+static enum err
+say_what_became(struct explaining *x, const struct id *id)
+{
+	enum err e;
+
 	if (x->ended && x->reason != NULL)
 		because(x, "ended",
 		    arena_printf(
@@ -333,10 +365,13 @@ say_what_became(struct explaining *x)
 			x->ended_at));
 	else
 		say_in_hand(x);
+	if ((e = say_still_runs(x, id)) != ERR_OK)
+		return e;
 	if (x->retried_as != NULL)
 		because(x, "retried",
 		    arena_printf(
 			x->a, "It runs once more as %s.", x->retried_as));
+	return ERR_OK;
 }
 
 static enum err
@@ -403,7 +438,7 @@ explain_job(struct svc *s, struct arena *a, const struct id *id,
 		    (e = explain_ahead(x.c, &x.at, &h)) == ERR_OK)
 			e = say_why_it_waits(&x, &h);
 	} else if (e == ERR_OK) {
-		say_what_became(&x);
+		e = say_what_became(&x, id);
 	}
 	db_read_end(s->db, x.c);
 	if (e == ERR_OK)

@@ -5,6 +5,7 @@
 #include "agent.h"
 #include "clock.h"
 #include "column.h"
+#include "explain_word.h"
 #include "js_escape.h"
 #include "lost.h"
 
@@ -40,13 +41,27 @@ explain_put_member(struct buf *b, const char *name, const char *text)
 		buf_str(b, "null");
 }
 
-/* What an agent has in hand. */
+/* What an agent has in hand, or says that it is at. */
 struct hand {
 	bool busy;
+	bool ended; /* the job, and it says that it is at it all the same */
+	bool timed; /* since is known */
 	struct id id;
 	int64_t since;
 	const char *state;
 };
+
+static enum err
+read_word(struct look *x, const char *agent, struct hand *h)
+{
+	struct explain_word w;
+	enum err e = explain_word(x->s, x->c, x->a, agent, &w);
+
+	if (e == ERR_OK && w.at_it)
+		*h = (struct hand){
+		    true, true, w.started, w.job, w.started_at, w.phase};
+	return e;
+}
 
 static enum err
 read_hand(struct look *x, const char *agent, struct hand *h)
@@ -59,9 +74,11 @@ read_hand(struct look *x, const char *agent, struct hand *h)
 
 	*h = (struct hand){.busy = false};
 	e = db_query(x->c, &s, sql[SQL_BUSY], "t", agent);
+	if (e == ERR_NOTFOUND)
+		return read_word(x, agent, h);
 	if (e != ERR_OK)
-		return e == ERR_NOTFOUND ? ERR_OK : e;
-	h->busy = true;
+		return e;
+	h->busy = h->timed = true;
 	id = db_text(s, 0, &len);
 	(void)id_parse(id, len, &h->id);
 	h->since = db_int(s, 1);
@@ -79,16 +96,28 @@ is_silent(const struct look *x, const struct hand *h, int64_t heard)
 }
 
 static void
+put_hand(struct buf *b, const struct hand *h)
+{
+	char text[CLOCK_TEXT_LEN];
+
+	if (h->busy)
+		explain_put_member(b, "busy_with", h->id.text);
+	if (h->timed) {
+		clock_text(h->since, text);
+		explain_put_member(b, "busy_since", text);
+	}
+	if (h->ended)
+		buf_str(b, ",\"busy_ended\":true");
+}
+
+static void
 put_agent(struct look *x, struct db_stmt *s, const struct hand *h)
 {
 	const char *name = db_text(s, 0, NULL), *state = db_text(s, 1, NULL);
-	int64_t at = db_int(s, 2);
-	int64_t seen = seen_last(x->s->seen, SEEN_AGENT, name, x->now);
+	int64_t at = explain_heard(x->s, name, db_int(s, 2));
 	bool excluded = db_int(s, 4) != 0, away = db_int(s, 5) != 0, silent;
 	char text[CLOCK_TEXT_LEN];
 
-	if (seen > at)
-		at = seen;
 	silent = is_silent(x, h, at);
 	clock_text(at, text);
 	buf_printf(&x->out->list, "%s{\"name\":", x->out->n > 0 ? "," : "");
@@ -98,17 +127,14 @@ put_agent(struct look *x, struct db_stmt *s, const struct hand *h)
 	explain_put_member(&x->out->list, "seen_at", text);
 	buf_printf(&x->out->list, ",\"silent\":%s,\"excluded\":%s",
 	    silent ? "true" : "false", excluded ? "true" : "false");
-	if (h->busy) {
-		explain_put_member(&x->out->list, "busy_with", h->id.text);
-		clock_text(h->since, text);
-		explain_put_member(&x->out->list, "busy_since", text);
-	}
+	put_hand(&x->out->list, h);
 	buf_char(&x->out->list, '}');
 	x->out->n++;
 	x->out->n_excluded += excluded;
 	x->out->n_silent += silent && !excluded;
 	x->out->n_away += away && !silent && !excluded;
 	x->out->n_busy += h->busy && !excluded && !silent && !away;
+	x->out->n_ended += h->ended && !excluded && !silent && !away;
 }
 
 enum err

@@ -18,7 +18,10 @@ struct explain_place {
 struct explain_agents {
 	struct buf list; /* members of a JSON array */
 	unsigned n, n_excluded, n_silent, n_away;
-	unsigned n_busy; /* of those that may take the job and are there */
+	/* Of those that may take the job and are there: */
+	unsigned n_busy;
+	unsigned
+	    n_ended; /* of these, with a job that has ended, by their word */
 };
 
 /* Each with what it does, and silent by lost_allowed_ms(). */

@@ -384,6 +384,7 @@ handout_take(struct svc *s, struct arena *a, const struct handout_ask *ask,
 	struct changing x = {.t = &t};
 	enum err e;
 
+	seen_touch(s->seen, SEEN_POLL, ask->agent, clock_now_ms());
 	if ((e = anything(s, &t)) != ERR_OK)
 		return e;
 	e = db_write(s->db, take_change, &x);

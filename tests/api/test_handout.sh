@@ -124,6 +124,30 @@ like "and who has it, since when" '{"agent":"*"since":"2*' "$(answer)"
 get "/v1/job/00000000-0000-0000-0000-000000000000/explain" >"$scratch/s"
 equal "an unknown job is 404" 404 "$(cat "$scratch/s")"
 
+given still
+gone=$id
+equal "an agent takes a job" "200 $gone" "$(poll still s1)"
+as s1 /v1/agents/data/s1 \
+	"{\"queues\":[\"still\"],\"state\":\"provision\",\"job_id\":\"$gone\"}" \
+	>/dev/null
+equal "which is cancelled" 200 \
+	"$(post "/v1/job/$gone/action" '{"action":"cancel"}')"
+given still
+get "/v1/job/$id/explain" >/dev/null
+like "while the agent says that it is at it, it is busy" \
+	"*\"busy_with\":\"$gone\"*\"busy_ended\":true*\"code\":\"all_busy\"*" \
+	"$(answer)"
+get "/v1/job/$gone/explain" >/dev/null
+like "as the job itself tells" '*"code":"agent_still_runs"*' "$(answer)"
+poll elsewhere s1 >/dev/null
+get "/v1/job/$id/explain" >/dev/null
+like "until it asks for work" '*"code":"soon"*' "$(answer)"
+get "/v1/job/$gone/explain" >/dev/null
+case $(answer) in
+*agent_still_runs*) not_ok "for the job, too" "$(answer)" ;;
+*) ok "for the job, too" ;;
+esac
+
 given late ',"queue_timeout":1'
 within 10 is_state "$id" cancelled
 equal "a job that nobody takes in its time ends" cancelled "$(state "$id")"

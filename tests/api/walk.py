@@ -406,7 +406,13 @@ class Walk:
         self.ok("who has it is told", answer.json()["agent"] == "a")
         self.call("waitTimes", 200, query="?queue=" + queue)
         cancel = {"action": "cancel"}
+        agent = {"queues": [queue + "w"], "state": "test", "job_id": job}
+        self.call("updateAgent", 200, agent_name="a", body=agent)
         self.call("cancel", 200, body=cancel, job_id=job)
+        waits = self.submit(200, job_queue=queue + "w").json()["job_id"]
+        answer = self.call("explain", 200, job_id=waits)
+        self.ok("who says that it is at a cancelled job is busy",
+                answer.json()["agents"][0].get("busy_ended") is True)
         self.call("cancel", 400, body=cancel, job_id=job)
         self.call("cancel", 400, body=cancel, job_id="zz")
         self.call("cancel", 422, body={"action": "x"}, job_id=job)

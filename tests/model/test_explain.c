@@ -37,22 +37,41 @@ given(const char *body)
 	return id;
 }
 
-/* It says that it serves these queues, a list in JSON. */
+/* It tells of itself what is in json. */
 static void
-given_agent(const char *name, const char *queues)
+given_word(const char *name, const char *json)
 {
 	struct agent_report report;
 	struct js_fault where;
 	struct faults faults;
 	struct js_doc doc;
-	char json[128];
 
-	(void)snprintf(json, sizeof(json), "{\"queues\":%s}", queues);
 	cr_assert_eq(
 	    js_scan(&doc, f.arena, json, strlen(json), &where), ERR_OK);
 	faults_init(&faults, f.arena);
 	cr_assert_eq(agent_report_read(&doc, &faults, &report), ERR_OK);
 	cr_assert_eq(agent_put(&f.svc, name, &report), ERR_OK);
+}
+
+/* It says that it serves these queues, a list in JSON. */
+static void
+given_agent(const char *name, const char *queues)
+{
+	char json[128];
+
+	(void)snprintf(json, sizeof(json), "{\"queues\":%s}", queues);
+	given_word(name, json);
+}
+
+/* It says that it is at the job. */
+static void
+given_at(const char *name, const char *state, struct id id)
+{
+	char json[128];
+
+	(void)snprintf(json, sizeof(json),
+	    "{\"state\":\"%s\",\"job_id\":\"%s\"}", state, id.text);
+	given_word(name, json);
 }
 
 static bool
@@ -425,6 +444,141 @@ Test(explain, names_the_agent_that_has_it_and_since_when)
 	cr_expect(explains(id, "\"ended\""));
 	cr_expect_not(explains(id, "\"since\""));
 	clock_set_for_test(0);
+}
+
+/* The agent took a job of the queue "other", said that it is at it, and the job was cancelled. */
+static struct id
+given_cancelled(const char *agent)
+{
+	struct id id = given("{\"job_queue\":\"other\"}");
+	struct job job;
+
+	given_agent(agent, "[\"q\",\"other\"]");
+	cr_assert_eq(fixture_take(&f, "other", agent, &job), ERR_OK);
+	given_at(agent, "test", id);
+	cr_assert_eq(job_cancel(&f.svc, &id), ERR_OK);
+	return id;
+}
+
+Test(explain, calls_busy_who_says_that_it_is_at_a_job_that_was_cancelled)
+{
+	struct id gone, id = given("{\"job_queue\":\"q\"}");
+	char with[128];
+
+	clock_set_for_test(HANDED);
+	gone = given_cancelled("a");
+	(void)snprintf(with, sizeof(with),
+	    "\"busy_with\":\"%s\",\"busy_since\":"
+	    "\"2027-01-15T08:00:00Z\",\"busy_ended\":true}",
+	    gone.text);
+	cr_expect(explains(id, with));
+	cr_expect(explains(id,
+	    "{\"code\":\"all_busy\",\"text\":\"Each agent that may take it "
+	    "says that it is still at a job that has ended.\"}"));
+	cr_expect_not(explains(id, "\"soon\""));
+	cr_expect(explains(gone,
+	    "{\"code\":\"agent_still_runs\",\"text\":\"Its agent a says that "
+	    "it is at it, in test, and may still be running it. It was heard "
+	    "of last at 2027-01-15T08:00:00Z.\"}]"));
+	given_word("a", "{\"state\":\"waiting\"}");
+	cr_expect(explains(id, "\"soon\""));
+	cr_expect_not(explains(id, "\"busy_with\""));
+	cr_expect_not(explains(gone, "\"agent_still_runs\""));
+	given_word("a", "{\"state\":\"allocated\"}");
+	cr_expect(explains(id, "\"busy_ended\":true"));
+	given_word("a", "{\"job_id\":\"\"}");
+	cr_expect(explains(id, "\"soon\""));
+	cr_expect_not(explains(gone, "\"agent_still_runs\""));
+	clock_set_for_test(0);
+}
+
+Test(explain, calls_free_who_asked_for_work_since_the_job_was_cancelled)
+{
+	struct id gone, id;
+	struct job job;
+	char path[96];
+
+	(void)snprintf(path, sizeof(path), "%s/seen", f.dir);
+	cr_assert_eq(seen_open(&f.svc.seen, path, 100), ERR_OK);
+	clock_set_for_test(HANDED);
+	gone = given_cancelled("a");
+	id = given("{\"job_queue\":\"q\",\"exclude_agents\":[\"b\"]}");
+	cr_expect(explains(id, "\"busy_ended\":true"));
+	/* Signs of another kind, as that it sends a log, tell nothing of that. */
+	clock_set_for_test(HANDED + 1000);
+	seen_touch(f.svc.seen, SEEN_AGENT, "a", HANDED + 1000);
+	cr_expect(explains(id, "\"busy_ended\":true"));
+	cr_expect(explains(gone, "at 2027-01-15T08:00:01Z."));
+	cr_assert_eq(fixture_take(&f, "none", "a", &job), ERR_NOTFOUND);
+	cr_expect(explains(id, "\"soon\""));
+	cr_expect_not(explains(id, "\"busy_with\""));
+	cr_expect_not(explains(gone, "\"agent_still_runs\""));
+	clock_set_for_test(0);
+}
+
+/* That is its own word, and later than the phase that it told. */
+Test(explain, calls_nobody_busy_with_a_job_that_it_ended_or_came_back_from)
+{
+	struct id id = given("{\"job_queue\":\"q\"}"), gone;
+
+	gone = given_cancelled("a");
+	cr_expect(explains(id, "\"busy_ended\":true"));
+	fixture_sql(&f, "UPDATE job SET returned_at = 1 WHERE agent = 'a'");
+	cr_expect(explains(id, "\"soon\""));
+	cr_expect_not(explains(gone, "\"agent_still_runs\""));
+	fixture_sql(&f, "UPDATE job SET returned_at = NULL, reason = NULL, "
+			"state = 'complete' WHERE agent = 'a'");
+	cr_expect(explains(id, "\"soon\""));
+	cr_expect_not(explains(gone, "\"agent_still_runs\""));
+}
+
+/* Of whose job it says so; the job itself names its own agent alone. */
+Test(explain, tells_no_time_of_a_job_that_was_not_handed_to_the_agent)
+{
+	struct id id = given("{\"job_queue\":\"q\"}"), gone;
+
+	gone = given_cancelled("a");
+	given_at("a", "waiting", gone);
+	given_agent("b", "[\"q\"]");
+	given_at("b", "setup", gone);
+	cr_expect(explains(id, "\"soon\""));
+	cr_expect(explains(id, "\"busy_ended\":true"));
+	cr_expect_not(explains(id, "\"busy_since\""));
+	cr_expect_not(explains(gone, "\"agent_still_runs\""));
+}
+
+Test(explain, tells_of_jobs_in_hand_beside_those_that_have_ended)
+{
+	struct id id = given("{\"job_queue\":\"q\"}"), gone;
+	struct job job;
+
+	gone = given_cancelled("a");
+	given_agent("b", "[\"q\",\"more\"]");
+	(void)given("{\"job_queue\":\"more\"}");
+	cr_assert_eq(fixture_take(&f, "more", "b", &job), ERR_OK);
+	/* What it has in hand goes before what it says. */
+	given_at("b", "test", gone);
+	cr_expect(explains(id,
+	    "Each agent that may take it has another job in hand, or says "
+	    "that it is still at one that has ended.\""));
+	fixture_sql(&f, "UPDATE agent SET job_id = '' WHERE name = 'a'");
+	cr_expect(explains(id, "\"soon\""));
+	cr_expect_not(explains(id, "\"busy_ended\""));
+}
+
+/* The phase that it tells is that of the job, as long as it had one. */
+Test(explain, allows_the_silence_of_the_phase_that_the_agent_tells)
+{
+	struct id id = given("{\"job_queue\":\"q\"}"), gone;
+
+	gone = given_cancelled("a");
+	given_at("a", "provision", gone);
+	heard_90_s_ago();
+	cr_expect(explains(id, "\"silent\":false"));
+	cr_expect(explains(id, "\"all_busy\""));
+	fixture_sql(&f, "UPDATE agent SET state = 'test'");
+	cr_expect(explains(id, "\"silent\":true"));
+	cr_expect(explains(id, "\"all_silent\""));
 }
 
 /* A consumer that does not claim tells of its state all the same. */

@@ -359,6 +359,9 @@ anything(struct svc *s, const struct taking *t)
 	ask_store(s->db, t->ask, &q);
 	if (db_had_nothing(s->db, &q))
 		return ERR_NOTFOUND;
+	/* Whatever it did before is over.  That it told so was a commit, so one that is known to
+	 * find nothing has done nothing since. */
+	seen_touch(s->seen, SEEN_POLL, t->ask->agent, clock_now_ms());
 	c = db_read_once(s->db);
 	e = read_own(c, t, own, &n);
 	for (i = 0; e == ERR_OK && i < n; i++)
@@ -384,7 +387,6 @@ handout_take(struct svc *s, struct arena *a, const struct handout_ask *ask,
 	struct changing x = {.t = &t};
 	enum err e;
 
-	seen_touch(s->seen, SEEN_POLL, ask->agent, clock_now_ms());
 	if ((e = anything(s, &t)) != ERR_OK)
 		return e;
 	e = db_write(s->db, take_change, &x);

@@ -11,7 +11,6 @@
 #include "db_nothing.h"
 #include "db_readers.h"
 #include "db_writer.h"
-#include "hash.h"
 #include "log.h"
 
 struct db {
@@ -72,23 +71,24 @@ db_ask(struct db *d, struct db_question *q)
 }
 
 void
-db_ask_of(struct db_question *q, const char *text)
+db_ask_of(const struct db *d, struct db_question *q, const char *text)
 {
-	if (text != NULL)
-		q->hash = hash_add(q->hash, text, strlen(text) + 1);
+	if (q->known && text != NULL)
+		q->hash =
+		    db_nothing_add(d->nothing, q->hash, text, strlen(text));
 }
 
 bool
 db_had_nothing(const struct db *d, const struct db_question *q)
 {
-	return q->known && db_nothing_known(d->nothing, hash_end(q->hash));
+	return q->known && db_nothing_known(d->nothing, q->hash);
 }
 
 void
 db_note_nothing(struct db *d, const struct db_question *q)
 {
 	if (q->known)
-		db_nothing_note(d->nothing, hash_end(q->hash));
+		db_nothing_note(d->nothing, q->hash);
 }
 
 static void

@@ -74,7 +74,7 @@ struct db_question {
 };
 
 void db_ask(struct db *d, struct db_question *q);
-void db_ask_of(struct db_question *q, const char *text);
+void db_ask_of(const struct db *d, struct db_question *q, const char *text);
 bool db_had_nothing(const struct db *d, const struct db_question *q);
 void db_note_nothing(struct db *d, const struct db_question *q);
 

@@ -2,6 +2,7 @@
 #define DB_NOTHING_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "db_driver.h"
@@ -18,11 +19,14 @@ struct db_nothing;
 struct db_nothing *db_nothing_new(void);
 void db_nothing_free(struct db_nothing *n); /* NULL is allowed */
 
-/* Where the hash of a question begins that is asked in this state. */
+/* Where the hash of a question begins that is asked in this state; go on from hash with len
+ * bytes at p.  Never 0. */
 uint64_t db_nothing_begin(
     const struct db_nothing *n, const struct db_stamp *stamp);
+uint64_t db_nothing_add(
+    const struct db_nothing *n, uint64_t hash, const void *p, size_t len);
 
-/* That the question of this hash (hash_end) found nothing, and whether it did. */
+/* That the question of this hash found nothing, and whether it did. */
 void db_nothing_note(struct db_nothing *n, uint64_t hash);
 bool db_nothing_known(const struct db_nothing *n, uint64_t hash);
 

@@ -337,11 +337,11 @@ ask_store(struct db *db, const struct handout_ask *ask, struct db_question *q)
 	size_t i;
 
 	db_ask(db, q);
-	db_ask_of(q, ask->agent);
-	db_ask_of(q, ask->client != NULL ? "verified" : "");
-	db_ask_of(q, ask->client);
+	db_ask_of(db, q, ask->agent);
+	db_ask_of(db, q, ask->client != NULL ? "verified" : "");
+	db_ask_of(db, q, ask->client);
 	for (i = 0; i < ask->n; i++)
-		db_ask_of(q, ask->queues[i]);
+		db_ask_of(db, q, ask->queues[i]);
 }
 
 /* Most polls find nothing: look before taking a turn at the writer, which finds the best. */

@@ -2,8 +2,10 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "db.h"
+#include "db_nothing.h"
 #include "fixture.h"
 #include "log.h"
 
@@ -53,8 +55,8 @@ asked(const char *a, const char *b)
 
 	db_ask(db, &q);
 	cr_assert(q.known);
-	db_ask_of(&q, a);
-	db_ask_of(&q, b);
+	db_ask_of(db, &q, a);
+	db_ask_of(db, &q, b);
 	return q;
 }
 
@@ -131,4 +133,25 @@ Test(db_question, that_was_asked_before_a_commit_tells_nothing_after_it)
 	cr_assert_eq(db_write(other, change, NULL), ERR_OK);
 	db_note_nothing(db, &before);
 	cr_expect(!had_nothing("a", "b"));
+}
+
+/* By FNV-1a they have the same hash from each 256th start. */
+Test(db_question, is_not_answered_by_another_one_that_was_made_to_be_like_it)
+{
+	static const char a[] = "k93e436s2l9slb23l5",
+			  b[] = "j1nb4m871vk0ml01s0";
+	const struct db_stamp stamp = {{0}};
+	struct db_nothing *n;
+	uint64_t begin;
+	int i;
+
+	for (i = 0; i < 4096; i++) {
+		n = db_nothing_new();
+		cr_assert_not_null(n);
+		begin = db_nothing_begin(n, &stamp);
+		db_nothing_note(n, db_nothing_add(n, begin, a, strlen(a)));
+		cr_assert(!db_nothing_known(
+		    n, db_nothing_add(n, begin, b, strlen(b))));
+		db_nothing_free(n);
+	}
 }

@@ -29,8 +29,8 @@ struct lite {
 	bool wal_grown; /* by a commit since the lock was taken */
 	bool failed; /* this transaction has met a failure of the disk */
 	bool foreign; /* nobody has used it as a store so far */
-	bool files_known; /* the two files that SQLite has open, ... */
-	struct stat file, log; /* ... as far as it was on a writing one */
+	bool files_known; /* the files that SQLite has open, ... */
+	struct stat file, log, log_index; /* ... by one that writes */
 	struct stat locked; /* the file when the lock was taken */
 	struct timespec marked; /* its time when it was marked last, ... */
 	int marked_pages; /* ... and what the log had then */

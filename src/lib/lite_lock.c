@@ -40,7 +40,8 @@ lite_lock_know_files(struct lite *l)
 
 	lite_log_meet(l);
 	l->files_known = stat(l->where, &l->file) == 0 &&
-			 stat(lite_beside(l, "-wal", path), &l->log) == 0;
+			 stat(lite_beside(l, "-wal", path), &l->log) == 0 &&
+			 stat(lite_beside(l, "-shm", path), &l->log_index) == 0;
 	l->locked = l->file;
 }
 
@@ -69,27 +70,36 @@ has_a_log(struct lite *l)
 	return is;
 }
 
-/* A process that starts next would open other files than we have, and both would write.  Behind the
- * end of a log that was cut a write would leave a hole, which reads as pages of zeros. */
+static bool
+are_others(struct lite *l)
+{
+	char path[LITE_PATH_LEN];
+	struct stat st;
+
+	return is_another(l->where, &l->file, &l->locked) ||
+	       is_another(lite_beside(l, "-wal", path), &l->log, &st) ||
+	       is_another(lite_beside(l, "-shm", path), &l->log_index, &st);
+}
+
+/* A process that starts next would open other files than we have, and both would write: with an
+ * index of its own each over what the other has committed.  Behind the end of a log that was cut a
+ * write would leave a hole, which reads as pages of zeros. */
 static bool
 files_spoilt(struct lite *l)
 {
 	const char *how = "removed or replaced while in use";
-	char path[LITE_PATH_LEN];
-	struct stat log;
 
 	if (!l->files_known)
 		lite_lock_know_files(l);
 	if (!l->files_known && !has_a_log(l))
 		return false;
-	if (l->files_known && !is_another(l->where, &l->file, &l->locked) &&
-	    !is_another(lite_beside(l, "-wal", path), &l->log, &log)) {
+	if (l->files_known && !are_others(l)) {
 		if (!lite_log_short(l))
 			return false;
 		db_mark_cut(l->where);
 		how = "cut short while in use";
 	}
-	lite_damage_tell(l, "its file or its log", how);
+	lite_damage_tell(l, "its file, its log or the index of that", how);
 	return true;
 }
 

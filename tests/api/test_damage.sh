@@ -223,6 +223,19 @@ is_ready "its log removed and the server stopped: put back it makes all good"
 equal "its log removed and the server stopped: and no job is lost" 200 "$(get "/v1/job/$late")"
 repaired "its log removed while it runs"
 
+# Who starts then has an index of its own: each would write over what the other has committed.
+again --set STORE_CHECK=1
+post /v1/job '{"job_queue":"kept"}' >/dev/null
+kept=$(answer | id_in)
+rm "$store-shm"
+kill -s KILL "$(pids_of main tf-job)"
+check_damaged "its index removed while it runs"
+stop main
+logs_anew
+again
+is_ready "its index removed while it runs: a stop and a start make it good"
+equal "its index removed while it runs: with all" 200 "$(get "/v1/job/$kept")"
+
 # The last that was answered is lost with it, and more would be if anybody wrote on.
 again --set STORE_CHECK=1
 n=0

@@ -96,6 +96,22 @@ Test(lite_damage, writes_no_more_when_its_log_or_its_file_is_removed)
 }
 
 /* Who has it open goes on reading; who does not is told why it cannot. */
+/* Who starts makes a new index, and would not see what the others commit, nor they what it does. */
+Test(lite_damage, writes_no_more_when_the_index_of_its_log_is_removed)
+{
+	char path[160];
+
+	cr_assert_eq(db_write(store, store_add, key_a), ERR_OK);
+	(void)snprintf(path, sizeof(path), "%s/state.db-shm", store_dir);
+	cr_assert_eq(unlink(path), 0);
+	cr_expect_eq(db_write(store, store_add, key_b), ERR_DAMAGED);
+	db_close(store);
+	store = store_open(5000);
+	cr_expect_eq(db_verify(store, true), ERR_OK);
+	cr_expect_eq(db_write(store, store_add, key_b), ERR_OK);
+	cr_expect_eq(store_get(store, "a"), 1, "nothing is lost");
+}
+
 Test(lite_damage, tells_of_a_log_that_was_removed_when_another_starts)
 {
 	struct db_options o = {store_uri, &store_schema, 2, 5000, false};

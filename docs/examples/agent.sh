@@ -1,5 +1,5 @@
 #!/bin/sh
-# An agent in a page of shell: takes jobs over HTTP, runs them, reports.
+# An agent in shell: takes jobs over HTTP, runs them, reports what came of them.
 
 set -u
 
@@ -9,7 +9,7 @@ usage: agent.sh [--once] [--poll SECONDS] SERVER NAME QUEUE...
 
 Takes jobs from the queues of SERVER (such as http://localhost:8000) as the
 agent NAME, runs their test_data.test_cmds with sh, each in a directory of its
-own that is removed afterwards, and reports states and exit code.
+own that is removed afterwards, and reports states, output and exit code.
 
   --once           ask once, run the job if there is one, and end
   --poll SECONDS   how long to pause where the server does not let it wait for
@@ -25,16 +25,27 @@ They are not in the environment of its jobs.  That keeps them out of logs, but
 hides them from no job that looks for them: it runs as the same user, who may
 read /proc/PID/environ of the agent and the file of its token.
 
+The secrets of a job are variables in the environment of its commands, under
+their names in test_data.secrets, each shorter than 128 KiB.  It refuses a job
+whose secret has a name that is none of a variable, or one such as PATH or
+LD_PRELOAD.  It does not fetch attachments either, and refuses a job that has
+some: its exit code is 1, and its output says why.
+
 It runs whatever a submitter sends, as the user who started it: give it a
 machine, a container or at least a user of its own.  What the commands of a
 job have left running in their process group when they end is ended then:
 SIGTERM, and SIGKILL five seconds later.
 
-Needs curl, awk, setsid, and json.awk beside it.  Its limits: names of agent
-and queues are letters, digits, dots, dashes and underscores, and NAME is
-nobody else's; only the test phase is run; output goes to the terminal and not
-to the server; a cancellation is seen before the commands start, not while
-they run; the commands of an agent that is ended by kill -9 go on.
+Output goes to the terminal, and while the commands run in pieces to the log of
+the job, without NUL and bytes that are not UTF-8.  It is in a file until the
+job has ended, for which TMPDIR needs room.  What the server does not take is
+tried once more after the outcome, and left out then; it is said why.
+
+Needs curl, awk, iconv, setsid, and json.awk beside it.  Its limits: names of
+agent and queues are letters, digits, dots, dashes and underscores, and NAME is
+nobody else's; only the test phase is run; a cancellation is seen before the
+commands start, not while they run; the commands of an agent that is ended by
+kill -9 go on.
 
 A job that cannot be written down, as on a full disk, is not begun.  The
 outcome of one that has ended is told again and again until the server answers.
@@ -92,6 +103,7 @@ answered() {
 
 # Sets status.
 log_in() {
+	rm -f "$work/login"
 	printf 'user = "%s"\n' "$(printf '%s' "$AGENT_LOGIN" |
 		sed 's/[\\"]/\\&/g')" |
 		curl --silent --show-error --max-time 30 --retry 5 --config - \
@@ -99,7 +111,14 @@ log_in() {
 			--write-out '%{http_code}' \
 			"$server/v1/oauth2/token" >"$work/status" &
 	answered
-	[ "$status" = 200 ] && use_token "$(value access_token "$work/login")"
+	if [ "$status" = 200 ]; then
+		use_token "$(value access_token "$work/login")"
+		return
+	fi
+	# It is the answer to what could not be asked.
+	rm -f "$work/answer"
+	[ ! -e "$work/login" ] || mv "$work/login" "$work/answer"
+	return 1
 }
 
 # With its name in a cookie a post is the agent's own; else it would count for the agent
@@ -168,9 +187,14 @@ value() {
 	LC_ALL=C awk -v want="$1" -f "$here/json.awk" "$2"
 }
 
-# What the answer says of a failure.
+# What the answer says of a failure, in JSON or in a line of text.
 why() {
 	said=$(value message "$work/answer" 2>/dev/null)
+	[ -n "$said" ] || said=$(head -c 200 "$work/answer" 2>/dev/null |
+		head -n 1 | LC_ALL=C tr -cd '[:print:]')
+	case $said in
+	'<'* | '{'* | '['*) said= ;;
+	esac
 	printf 'status %s%s' "$status" "${said:+: $said}"
 }
 
@@ -179,21 +203,124 @@ tell() {
 	post "/v1/agents/data/$name" "{\"state\":\"$1\",\"job_id\":\"$2\"}"
 }
 
+# Standard input as a JSON string without its quotes.  A newline more at the end makes awk
+# see whether the last line had one.
+escape() {
+	{
+		tr -d '\000'
+		echo
+	} | iconv -c -f UTF-8 -t UTF-8 | LC_ALL=C awk '
+	BEGIN {
+		for (i = 1; i < 32; i++)
+			as[sprintf("%c", i)] = sprintf("\\u%04x", i)
+		as["\""] = "\\\""
+		as["\\"] = "\\\\"
+	}
+	NR > 1 { printf "\\n" }
+	{
+		while ((n = match($0, /["\\\001-\037]/)) > 0) {
+			printf "%s%s", substr($0, 1, n - 1), as[substr($0, n, 1)]
+			$0 = substr($0, n + 1)
+		}
+		printf "%s", $0
+	}'
+}
+
+# How many bytes at the end of file $1 begin a character that is not whole.
+unfinished() {
+	tail -c 3 "$1" | od -An -tu1 | LC_ALL=C awk '
+	{ for (i = 1; i <= NF; i++) byte[++n] = $i }
+	END {
+		for (k = 1; k <= n && byte[n - k + 1] >= 128; k++) {
+			c = byte[n - k + 1]
+			if (c >= 192) {
+				part = (c < 224 ? 2 : c < 240 ? 3 : 4) > k ? k : 0
+				break
+			}
+		}
+		print part + 0
+	}'
+}
+
+# Have the next piece of the output in $work/piece, which stays until the server has it,
+# and show it on descriptor 3; 1: there is none.  Descriptor 4 is where the output has been
+# read to.  What is left of a character goes before the next piece, or with $1 into this.
+next_piece() {
+	[ ! -s "$work/piece" ] || return 0
+	if ! { cat "$work/rest" && dd bs=16384 count=1 <&4 2>/dev/null; } \
+		>"$work/read"; then
+		say "job $id: some of its output is lost: is there room in $work?" >&3
+	fi
+	[ -s "$work/read" ] || return 1
+	part=0
+	[ -n "${1-}" ] && [ "$(wc -c <"$work/read")" -lt 16384 ] ||
+		part=$(unfinished "$work/read")
+	tail -c "$part" "$work/read" >"$work/rest"
+	head -c "$(($(wc -c <"$work/read") - part))" "$work/read" >"$work/piece"
+	cat "$work/piece" >&3
+	[ -s "$work/piece" ]
+}
+
+# Post $work/piece as the fragment that $number tells.
+post_piece() {
+	{
+		printf '{"fragment_number":%d,"phase":"test",' "$number" &&
+			date -u '+"timestamp":"%Y-%m-%dT%H:%M:%SZ",' &&
+			printf '"log_data":"' &&
+			escape <"$work/piece" &&
+			printf '"}'
+	} >"$work/fragment" && post "/v1/result/$id/log/output" "@$work/fragment"
+}
+
+# relay [all]: pass on a piece of the output; 1: there is none, or the server does not take
+# it now.  The name of a file tells its number: a new one needs no room.
+relay() {
+	status=000
+	next_piece "$@" || return 1
+	number=$(cd "$work" && echo number.*)
+	number=${number#number.}
+	post_piece
+	if [ "$status" = 413 ]; then
+		echo '[output left out: longer than the server takes]' >"$work/piece"
+		post_piece
+	fi
+	[ "$status" = 200 ] || [ "$status" = 413 ] || return 1
+	rm -f "$work/piece"
+	mv "$work/number.$number" "$work/number.$((number + 1))"
+}
+
+# Pass on what is left of the output; 1: the server does not take it.
+relay_rest() {
+	while relay all; do
+		:
+	done
+	[ ! -s "$work/piece" ]
+}
+
 # Be heard of while the commands run, as long as the agent is there: one that is silent
-# for AGENT_LOST_TIMEOUT is called lost.
+# for AGENT_LOST_TIMEOUT is called lost.  And pass their output on.  A piece that is on
+# its way gets there before this ends.
 beat() {
 	child=
-	trap '[ -z "$child" ] || kill "$child"; exit 0' TERM
+	over=no
+	relaying=no
+	trap 'over=yes
+		[ "$relaying" = yes ] || [ -z "$child" ] || kill "$child"' TERM
 	true >"$work/beats"
-	while kill -0 "$$"; do
-		tell test "$id"
-		sleep 60 &
-		finish
+	round=0
+	idle=no
+	while [ "$over" = no ] && kill -0 "$$"; do
+		[ $((round % 30)) -ne 0 ] || tell test "$id"
+		round=$((round + 1))
+		relaying=yes
+		[ "$over" = yes ] || relay || idle=yes
+		relaying=no
+		[ "$over" = yes ] || [ "$idle" = no ] || pause 2
+		idle=no
 	done
 }
 
-# A signal that comes before its trap is set may be lost, and it would beat for a minute
-# more.
+# A signal that comes before its trap is set may be lost, and it would beat on.
 end_beat() {
 	for _ in 1 2 3 4 5; do
 		[ ! -e "$work/beats" ] || break
@@ -224,11 +351,42 @@ end_rest() {
 	kill -KILL "-$leader"
 }
 
-# All that must be written before the job in $work/job can begin.
+# What is to run of the job in file $1: its test_cmds in $work/commands, and in $work/secrets
+# what sets its secrets.  Of a job that asks for what this cannot do only that is told, and
+# it fails.
+write_commands() {
+	refused=
+	secrets=$(LC_ALL=C awk -v exports=1 -v want=test_data/secrets \
+		-f "$here/json.awk" "$1")
+	case $? in
+	0) ;;
+	3)
+		refused="no secret can be the variable $secrets"
+		secrets=
+		;;
+	*) return 1 ;;
+	esac
+	[ -z "$(value attachments_status "$1")" ] ||
+		refused='this example agent does not fetch attachments'
+	printf '%s\n' "$secrets" >"$work/secrets" || return 1
+	secrets=
+	commands=$(value test_data/test_cmds "$1") || return 1
+	if [ -n "$refused" ]; then
+		say "job $id: refused: $refused" >&2
+		commands="echo 'not run: $refused'; exit 1"
+	fi
+	printf '%s\n' "$commands" >"$work/commands"
+}
+
+# All that must be written before the job in $work/job can begin.  With $work/room goes
+# what takes the place of an end that a full disk has no room for.
 prepare() {
-	commands=$(value test_data/test_cmds "$work/job") &&
-		printf '%s\n' "$commands" >"$work/commands" &&
+	rm -f "$work/piece" "$work"/number.*
+	write_commands "$work/job" &&
 		printf '%20s\n' '' >"$work/leader" &&
+		true >"$work/output" && exec 4<"$work/output" &&
+		true >"$work/rest" && true >"$work/number.0" &&
+		head -c 131072 /dev/zero >"$work/room" &&
 		rm -rf "$work/dir" && mkdir "$work/dir"
 }
 
@@ -240,20 +398,20 @@ run_commands() {
 	fi
 	say "job $id: running test_cmds"
 	rm -f "$work/beats"
-	beat >/dev/null 2>&1 &
+	beat 3>&1 >/dev/null 2>&1 &
 	beating=$!
 	# Who leads their group is written over blanks, for which there is room.
 	(
 		unset AGENT_TOKEN AGENT_LOGIN
 		# shellcheck disable=SC2016 # for the inner shell
 		cd "$work/dir" && exec setsid sh -c \
-			'echo "$$" 1<>"$0" && exec sh "$1"' \
-			"$work/leader" "$work/commands"
-	) </dev/null 2>&1
+			'echo "$$" 1<>"$0" && . "$2" && exec sh "$1"' \
+			"$work/leader" "$work/commands" "$work/secrets"
+	) </dev/null >"$work/output" 2>&1 4<&-
 	code=$?
 	end_rest
 	end_beat
-	rm -rf "$work/dir"
+	rm -rf "$work/dir" "$work/secrets" "$work/room"
 	return "$code"
 }
 
@@ -269,11 +427,20 @@ run_claimed() {
 	reported '{"job_state":"test"}'
 	run_commands
 	code=$?
+	relay_rest 3>&1
+	relayed=$?
+	[ "$relayed" = 0 ] || say "job $id: output not taken: $(why)" >&2
 	say "job $id: exit code $code"
 	outcome="{\"status\":{\"test\":$code},\"job_state\":\"complete\"}"
 	deliver "/v1/result/$id" "$outcome"
 	reported "$outcome"
 	told=$?
+	# What the commands had to say is worth another try, but not their outcome.
+	if [ "$relayed" != 0 ] && ! relay_rest 3>&1; then
+		say "job $id: the rest of its output is not kept: $(why)" >&2
+		cat "$work/rest" - <&4
+	fi
+	rm -f "$work/output"
 	tell waiting ''
 	return "$told"
 }
@@ -388,7 +555,7 @@ if [ ! -r "$here/json.awk" ]; then
 	echo "agent.sh: needs json.awk, which is to lie beside it in $here" >&2
 	exit 1
 fi
-for tool in curl awk setsid; do
+for tool in curl awk iconv setsid; do
 	if ! command -v "$tool" >/dev/null; then
 		echo "agent.sh: needs $tool, which is not installed" >&2
 		exit 1

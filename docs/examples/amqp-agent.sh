@@ -56,6 +56,12 @@ The result is a report then: the exit code is its status.test, and the output
 is the log of the test phase, in pieces.  Output that the server refuses as too
 long (413) is left out, with a line in its place.
 
+The secrets of a job are variables in the environment of its commands, under
+their names in test_data.secrets, each shorter than 128 KiB.  It refuses a job
+whose secret has a name that is none of a variable, or one such as PATH or
+LD_PRELOAD.  It does not fetch attachments either, and refuses a job that has
+some: its exit code is 1, and its output says why.
+
 It runs whatever a submitter sends, as the user who started it: give it a
 machine, a container or at least a user of its own.
 
@@ -80,9 +86,14 @@ value() {
 	LC_ALL=C awk -v want="$1" -f "$here/json.awk" "$2"
 }
 
-# What the answer says of a failure.
+# What the answer says of a failure, in JSON or in a line of text.
 why() {
 	said=$(value message "$work/answer" 2>/dev/null)
+	[ -n "$said" ] || said=$(head -c 200 "$work/answer" 2>/dev/null |
+		head -n 1 | LC_ALL=C tr -cd '[:print:]')
+	case $said in
+	'<'* | '{'* | '['*) said= ;;
+	esac
 	printf 'status %s%s' "$status" "${said:+: $said}"
 }
 
@@ -178,6 +189,7 @@ answered() {
 
 # Sets status.
 log_in() {
+	rm -f "$work/login"
 	printf 'user = "%s"\n' "$(printf '%s' "$AGENT_LOGIN" |
 		sed 's/[\\"]/\\&/g')" |
 		curl --silent --show-error --max-time 60 --retry 5 --config - \
@@ -185,7 +197,14 @@ log_in() {
 			--write-out '%{http_code}' \
 			"$server/v1/oauth2/token" >"$work/status" &
 	answered
-	[ "$status" = 200 ] && use_token "$(value access_token "$work/login")"
+	if [ "$status" = 200 ]; then
+		use_token "$(value access_token "$work/login")"
+		return
+	fi
+	# It is the answer to what could not be asked.
+	rm -f "$work/answer"
+	[ ! -e "$work/login" ] || mv "$work/login" "$work/answer"
+	return 1
 }
 
 # With its name in a cookie a post is the agent's own; else it would count for the agent
@@ -302,9 +321,11 @@ mark_of() {
 
 # What run_commands runs for the job $1, as the leader of a group: the commands in file
 # $2, unless an agent has come meanwhile that takes them for ended.  Its mark is there as
-# a whole or not at all.
+# a whole or not at all.  What file $3 sets may be any variable of this script.
 begin() {
 	mark_of "$$" >"$1.mark" && ln "$1.mark" "$1.group" || exit 143
+	# shellcheck source=/dev/null
+	. "$3"
 	exec sh "$2"
 }
 
@@ -350,11 +371,37 @@ end_beat() {
 	wait "$beating"
 }
 
+# What is to run of the job in file $1: its test_cmds in $work/commands, and in $work/secrets
+# what sets its secrets.  Of a job that asks for what this cannot do only that is told, and
+# it fails.
+write_commands() {
+	refused=
+	secrets=$(LC_ALL=C awk -v exports=1 -v want=test_data/secrets \
+		-f "$here/json.awk" "$1")
+	case $? in
+	0) ;;
+	3)
+		refused="no secret can be the variable $secrets"
+		secrets=
+		;;
+	*) return 1 ;;
+	esac
+	[ -z "$(value attachments_status "$1")" ] ||
+		refused='this example agent does not fetch attachments'
+	printf '%s\n' "$secrets" >"$work/secrets" || return 1
+	secrets=
+	commands=$(value test_data/test_cmds "$1") || return 1
+	if [ -n "$refused" ]; then
+		say "job $id: refused: $refused" >&2
+		commands="echo 'not run: $refused'; exit 1"
+	fi
+	printf '%s\n' "$commands" >"$work/commands"
+}
+
 # That the job $1 has begun is on disk before it does.  Sets code, with which its commands ended;
 # 1: they have not begun.
 run_commands() {
-	commands=$(value test_data/test_cmds "$1.claimed") &&
-		printf '%s\n' "$commands" >"$work/commands" || return 1
+	write_commands "$1.claimed" || return 1
 	rm -rf "$work/dir"
 	mkdir "$work/dir" && true >"$1.output" || return 1
 	if ! true >"$1.begun" || ! sync "$1.begun" "$spool"; then
@@ -368,7 +415,8 @@ run_commands() {
 		unset AGENT_TOKEN AGENT_LOGIN
 		umask "$mask"
 		cd "$work/dir" &&
-			exec setsid sh "$me" begin "$1" "$work/commands"
+			exec setsid sh "$me" begin "$1" "$work/commands" \
+				"$work/secrets"
 	) </dev/null >"$1.output" 2>&1 &
 	group=$!
 	# And all that it starts.
@@ -383,7 +431,7 @@ run_commands() {
 	end_beat
 	beating=
 	tell waiting ''
-	rm -rf "$work/dir"
+	rm -rf "$work/dir" "$work/secrets"
 	return 0
 }
 
@@ -682,8 +730,8 @@ if [ $# -eq 5 ] && [ "$1" = spool ]; then
 	spool "$5"
 	exit
 fi
-if [ $# -eq 3 ] && [ "$1" = begin ]; then
-	begin "$2" "$3"
+if [ $# -eq 4 ] && [ "$1" = begin ]; then
+	begin "$2" "$3" "$4"
 fi
 once=no
 agent=

@@ -8,6 +8,11 @@
 # skipped.  The text must be JSON already: this reads, it does not check.
 # What is nested deeper than 200 has no values.
 #
+# With -v exports=1 it prints the values below these keys instead, a line
+# export NAME='VALUE' for each, as a shell reads it.  If one has a name that is
+# none of a variable, or is that of one by which shells and programs are led, it
+# prints that name alone, with "?" for odd characters, and exits with 3.
+#
 # It reads a line at a time, and of that so many bytes: some kinds of awk look
 # through the whole of a text for each piece of it.
 
@@ -102,16 +107,43 @@ function string(asked,    out, piece, rest, n) {
 	return out piece
 }
 
+# Whether the value there is asked for.
+function asked_for(path) {
+	return exports ? index(path, want "/") == 1 : path == want
+}
+
+# A variable that a job may be given.
+function may_set(name) {
+	return name ~ /^[A-Za-z_][A-Za-z0-9_]*$/ && name !~ /^(LD_|BASH|OPT)/ && \
+	    name !~ /^(PATH|CDPATH|IFS|ENV|HOME|PWD|OLDPWD|SHELL|SHELLOPTS)$/ && \
+	    name !~ /^(PS[0-9]|PPID|UID|EUID|GROUPS|LINENO|RANDOM|SECONDS|_)$/
+}
+
+function exported(name, value) {
+	if (!may_set(name)) {
+		gsub(/[^A-Za-z0-9_]/, "?", name)
+		printf "%s", name
+		exit 3
+	}
+	gsub(/'/, "'\"'\"'", value)
+	result = result "export " name "='" value "'\n"
+	have = 1
+}
+
 function found(path, value) {
-	if (path == want) {
+	if (exports && asked_for(path))
+		exported(substr(path, length(want) + 2), value)
+	if (!exports && path == want) {
 		result = value
 		have = 1
 	}
 }
 
 function members(path,    key) {
-	if (path == want)
+	if (path == want) {
 		have = 0
+		result = ""
+	}
 	take()
 	while (next_char() != "}" && more()) {
 		key = string(1)
@@ -158,7 +190,7 @@ function value_at(path,    c) {
 	else if (c == "[")
 		elements()
 	else if (c == "\"")
-		found(path, string(path == want))
+		found(path, string(asked_for(path)))
 	else
 		found(path, scalar())
 	depth--

@@ -190,10 +190,62 @@ echo \"quoted\" '\$(touch $scratch/evil)' --option \"-n\"; exit 3"
 	equal "$text: and no commands are left" 0 $?
 }
 
+# output_of JOB: the log of its test phase, as the result shows it.
+output_of() {
+	result "$1" | /usr/bin/python3 -c '
+import json, sys
+sys.stdout.write(json.load(sys.stdin).get("test_output", "none"))'
+}
+
+# Characters and escapes that a cut could go through, bytes that are none, and more than
+# one piece.
+test_http_output() {
+	{
+		head -c 16383 /dev/zero | tr '\0' x
+		yes 'é"\	😀' | head -n 8000
+		yes '"😀' | head -n 8000 | tr -d '\n'
+		echo
+	} >"$scratch/put"
+	given "$queue" "printf '\\377\\000'; cat '$scratch/put'; exit 2"
+	http "$queue"
+	equal "$text: a job with output is reported" 0 $?
+	equal "$text: the server has all of it that is text" \
+		"$(cksum <"$scratch/put")" "$(output_of "$id" | cksum)"
+	like "$text: and its exit code" '*"test_status":2*' "$(result "$id")"
+	equal "$text: it is on the terminal too" "$(cksum <"$scratch/put")" \
+		"$(LC_ALL=C tr -d '\377\000' <"$scratch/out" |
+			LC_ALL=C sed "/^$queue-agent: /d" | cksum)"
+
+	given "$queue" "echo first; until [ -e '$scratch/go' ]; do /bin/sleep 0.1; done; printf '\\303'"
+	rm -f "$scratch/go"
+	http "$queue" &
+	running=$!
+	within 20 has_output "$id" first
+	equal "$text: output is there while the commands run" 0 $?
+	touch "$scratch/go"
+	wait "$running"
+	equal "$text: half a character at the end is no failure" 0 $?
+
+	given "$queue" "echo unheard; exit 6"
+	printf log/output >"$scratch/away"
+	http "$queue"
+	equal "$text: output that is not taken is no failure" 0 $?
+	rm "$scratch/away"
+	like "$text: it is told" "*unheard*output not taken: status 000*output is not kept: *" \
+		"$(said)"
+	like "$text: the outcome is there" '*"test_status":6*' "$(result "$id")"
+}
+
+# shellcheck disable=SC2317 # called by within
+has_output() {
+	[ "$(output_of "$1")" = "$2" ]
+}
+
 test_http() {
 	test_both
 	like "$text: the job that it had has ended" '*"test_status":4*' \
 		"$(result "$id")"
+	test_http_output
 }
 
 test_amqp() {
@@ -230,6 +282,7 @@ test_shells() {
 			skip "the agents in $shell" "it is not installed"
 			continue
 		}
+		shells="$shells $shell"
 		agent=http
 		test_http
 		agent=amqp
@@ -239,7 +292,7 @@ test_shells() {
 
 # What the HTTP agent does when the server or its host fails it.
 test_http_faults() {
-	given away "touch '$scratch/runs'; until [ -e '$scratch/go' ]; do /bin/sleep 0.1; done; exit 5"
+	given away "touch '$scratch/runs'; until [ -e '$scratch/go' ]; do /bin/sleep 0.1; done; echo said late; exit 5"
 	rm -f "$scratch/runs" "$scratch/go"
 	in_shell "$shell" 60 "$http_agent" --once --poll 1 "$url" away-agent \
 		away >"$scratch/out" 2>&1 &
@@ -253,6 +306,7 @@ test_http_faults() {
 	wait "$running"
 	equal "until it is back" 0 $?
 	like "and is there" '*"test_status":5*' "$(result "$id")"
+	equal "and so is the output" 'said late' "$(output_of "$id")"
 
 	given gone true
 	printf '"complete"' >"$scratch/away"
@@ -356,6 +410,19 @@ test_http_full() {
 	like "and the same job is complete" '*"test_status":0*' "$(result "$id")"
 }
 
+# Output for which there is no room takes none from the outcome.
+test_http_full_output() {
+	given flood "head -c 1000000 /dev/zero | tr '\\0' x; exit 3"
+	TMPDIR=$(tiny 600k)
+	export TMPDIR
+	http flood
+	equal "a job whose output fills the disk is reported" 0 $?
+	unset TMPDIR
+	like "with its exit code" '*"test_status":3*' "$(result "$id")"
+	like "and what there is of its output" 'xxxxxxxx*' "$(output_of "$id")"
+	umount "$scratch/disk.600k"
+}
+
 # tiny SIZE: a disk of that; its directory.
 tiny() {
 	mkdir "$scratch/disk.$1" &&
@@ -431,6 +498,117 @@ test_refused() {
 		"$(cat "$scratch/refused.spool/rejected/$gone.1.result")"
 	like "and the next job is run" "*$id: result posted*" "$(said)"
 	stop strict
+	url=$main_url
+}
+
+# account ROLE ID: with the secret of the lab.
+account() {
+	echo 'a secret of the lab' | "$BUILD/testflingerctl" \
+		--config "$scratch/asked/conf/testflinger.conf" \
+		client add --role "$1" "$2" >/dev/null 2>&1 ||
+		not_ok "there is an account $2"
+}
+
+# asks JSON COMMANDS: a job of user on $queue with these fields of test_data; its id in id.
+asks() {
+	/usr/bin/python3 -c '
+import json, sys
+print(json.dumps({"job_queue": sys.argv[1],
+                  "test_data": dict(json.loads(sys.argv[2]), test_cmds=sys.argv[3])}))' \
+		"$queue" "$1" "$2" >"$scratch/job"
+	curl --silent --header "Authorization: Bearer $access" \
+		--header 'Content-Type: application/json' \
+		--data-binary "@$scratch/job" "$url/v1/job" >"$scratch/answer"
+	id=$(answer | id_in)
+}
+
+test_asked_by() {
+	queue=asked-$agent-$shell
+	text="$agent, $shell"
+	rm -f "$scratch/told"*
+	asks '{"secrets":{"PW":"lab/pw","work":"lab/pw","id":"lab/pw"}}' "
+printf %s \"\$PW\" >'$scratch/told'
+printf %s \"\$work\$id\" >'$scratch/told.more'
+cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -ac '[s]3cret' >'$scratch/told.ps'
+exit 4"
+	AGENT_LOGIN='lab:a secret of the lab' "$agent" "$queue"
+	equal "$text: a job with secrets is reported" 0 $?
+	like "$text: as it ended" '*"test_status":4*' "$(result "$id")"
+	equal "$text: it has its secret, as it is" "$secret" \
+		"$(cat "$scratch/told")"
+	equal "$text: also under a name that the agent uses" "$secret$secret" \
+		"$(cat "$scratch/told.more")"
+	equal "$text: no process list shows it" 0 "$(cat "$scratch/told.ps")"
+	equal "$text: and the agent says nothing of it" '' \
+		"$(grep s3cret "$scratch/out")"
+
+	for bad in PATH LD_PRELOAD IFS; do
+		asks "{\"secrets\":{\"PW\":\"lab/pw\",\"$bad\":\"lab/pw\"}}" \
+			"touch '$scratch/told.$bad'"
+		AGENT_LOGIN='lab:a secret of the lab' "$agent" "$queue"
+		like "$text: a job with a secret $bad fails" '*"test_status":1*' \
+			"$(result "$id")"
+		like "$text: and its output says why" \
+			"not run: no secret can be the variable $bad" \
+			"$(output_of "$id")"
+		[ ! -e "$scratch/told.$bad" ]
+		equal "$text: it is not run" 0 $?
+	done
+
+	asks '{"attachments":[{"agent":"file"}]}' "touch '$scratch/told.files'"
+	equal "$text: there are attachments" 200 "$(curl --silent \
+		--output "$scratch/answer" --write-out '%{http_code}' \
+		--form "file=@$scratch/job" "$url/v1/job/$id/attachments")"
+	AGENT_LOGIN='lab:a secret of the lab' "$agent" "$queue"
+	like "$text: a job with attachments fails" '*"test_status":1*' \
+		"$(result "$id")"
+	like "$text: and its output says why" \
+		"not run: this example agent does not fetch attachments" \
+		"$(output_of "$id")"
+	like "$text: so does the agent" \
+		"*$id: refused: this example agent does not fetch attachments*" \
+		"$(said)"
+	[ ! -e "$scratch/told.files" ]
+	equal "$text: it is not run either" 0 $?
+
+	asks '{}' true
+	AGENT_LOGIN=lab:wrong "$agent" "$queue"
+	equal "$text: a wrong log-in is a failure" 1 $?
+	like "$text: that says what the server says" \
+		'*status 401: Invalid client id or client key*' "$(said)"
+}
+
+# What a job may ask for beyond its commands.
+test_asked() {
+	start asked --set "AMQP_URI=$broker_url" --set LOG_BODY_MAX=1024 \
+		--set JWT_SIGNING_KEY=0123456789abcdef0123456789abcdef \
+		--set SECRETS_MASTER_KEY="$(head -c 32 /dev/urandom | base64)"
+	account agent lab
+	account contributor user
+	access=$(curl --silent --user 'user:a secret of the lab' --request POST \
+		"$url/v1/oauth2/token" | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+	secret="it's \"s3cret\" \$(touch $scratch/evil) \\
+*"
+	/usr/bin/python3 -c '
+import json, sys
+print(json.dumps({"value": sys.argv[1]}))' "$secret" >"$scratch/value"
+	equal "there is a secret" 200 "$(curl --silent --request PUT \
+		--output "$scratch/answer" --write-out '%{http_code}' \
+		--header "Authorization: Bearer $access" \
+		--header 'Content-Type: application/json' \
+		--data-binary "@$scratch/value" "$url/v1/secrets/user/lab/pw")"
+	for shell in $shells; do
+		for agent in http amqp; do
+			test_asked_by
+		done
+	done
+	queue=long-log
+	asks '{}' 'yes | head -c 30000; exit 5'
+	AGENT_LOGIN='lab:a secret of the lab' http "$queue"
+	like "the outcome of a job whose output is too long is there" \
+		'*"test_status":5*' "$(result "$id")"
+	like "and says what is missing" '*left out*' "$(output_of "$id")"
+	stop asked
 	url=$main_url
 }
 
@@ -627,7 +805,9 @@ has_gone() {
 start main --rabbitmq
 main_url=$url
 broker_url=$(amqp_url_of main)
+shells=
 test_shells
+test_asked
 shell=dash
 test_http_faults
 test_late
@@ -639,6 +819,7 @@ test_long
 test_broker_gone
 if [ -n "${TF_OWN_MOUNTS-}" ]; then
 	test_http_full
+	test_http_full_output
 	test_amqp_full
 else
 	skip "full disks" "only root mounts small ones"

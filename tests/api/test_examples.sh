@@ -29,6 +29,7 @@ like "the commands have run" '*héllo*' "$(cat "$scratch/out")"
 equal "the result is there" 200 "$(get "/v1/result/$id")"
 like "the job is complete" '*"job_state":"complete"*' "$(answer)"
 like "the exit code is posted" '*"test_status":7*' "$(answer)"
+like "and the output" '*"test_output":"héllo\\n"*' "$(answer)"
 if [ -s "$scratch/where" ] && [ ! -e "$(cat "$scratch/where")" ]; then
 	ok "the directory of the job is gone"
 else
@@ -58,7 +59,7 @@ heard_again() {
 	[ "$(grep -c 'POST.*/v1/agents/data/lab-6' \
 		"$scratch/main/logs/access.log")" -ge 5 ]
 }
-if within 20 heard_again; then
+if within 40 heard_again; then
 	ok "while the commands run it is heard of"
 else
 	not_ok "while the commands run it is heard of" "$(cat "$scratch/long.out")"
@@ -191,4 +192,6 @@ AGENT_TOKEN=$ended AGENT_LOGIN="lab:$secret" run_once lab-1 bench
 equal "but replaced by a log-in" 0 $?
 AGENT_LOGIN='lab:wrong' run_once lab-1 bench
 equal "a wrong log-in is a failure" 1 $?
+like "and says what the server says" '*status 401: Invalid client id or client key*' \
+	"$(cat "$scratch/out")"
 finish

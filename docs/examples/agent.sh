@@ -38,8 +38,10 @@ SIGTERM, and SIGKILL five seconds later.
 
 Output goes to the terminal, and while the commands run in pieces to the log of
 the job, without NUL and bytes that are not UTF-8.  It is in a file until the
-job has ended, for which TMPDIR needs room.  What the server does not take is
-tried once more after the outcome, and left out then; it is said why.
+job has ended, for which TMPDIR needs room: a command that opens /dev/stdout or
+/dev/stderr anew with ">" cuts off what is there, with ">>" not.  What the
+server does not take is tried once more after the outcome, and left out then;
+it is said why.
 
 Needs curl, awk, iconv, setsid, and json.awk beside it.  Its limits: names of
 agent and queues are letters, digits, dots, dashes and underscores, and NAME is
@@ -407,7 +409,7 @@ run_commands() {
 		cd "$work/dir" && exec setsid sh -c \
 			'echo "$$" 1<>"$0" && . "$2" && exec sh "$1"' \
 			"$work/leader" "$work/commands" "$work/secrets"
-	) </dev/null >"$work/output" 2>&1 4<&-
+	) </dev/null >>"$work/output" 2>&1 4<&-
 	code=$?
 	end_rest
 	end_beat

@@ -258,6 +258,8 @@ test_hints() {
 		up hints --port 0 --fresh --set JWT_SIGNING_KEY=$key \
 			--set "$option"
 		equal "it starts with $option" 0 $?
+		equal "and with $option it refuses nobody by that" "" \
+			"$(grep -h authz_fail "$scratch"/hints/logs/*.log)"
 		sed -n 's/^  curl /curl --silent --fail /p
 			/^  \/.*testflingerctl/p' "$scratch/hints.up" \
 			>"$scratch/hints.sh"

@@ -13,7 +13,7 @@ artifact_post(struct worker *w, struct req *r)
 	struct id apart = {""};
 	enum err e;
 
-	if (!route_id(r) || !upload_receive(w, r, &file))
+	if (!route_id(r) || !upload_receive(w, r, BLOB_ARTIFACT, &file))
 		return r->status;
 	e = handout_note_sign(w->svc, &r->id);
 	if (e == ERR_OK) {

@@ -45,7 +45,7 @@ attachments_post(struct worker *w, struct req *r)
 		return r->status;
 
 	/* Act. */
-	if (!upload_receive(w, r, &file))
+	if (!upload_receive(w, r, BLOB_ATTACHMENTS, &file))
 		return r->status;
 	e = archive_put_attachments(w->svc, &r->id, file, &before);
 	blob_end(file);

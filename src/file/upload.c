@@ -45,7 +45,7 @@ take_body(void *arg, const char *p, size_t n)
 }
 
 static enum err
-receive(struct worker *w, struct req *r, struct upload *u)
+receive(struct worker *w, struct req *r, enum blob_name name, struct upload *u)
 {
 	enum err e;
 
@@ -53,7 +53,7 @@ receive(struct worker *w, struct req *r, struct upload *u)
 	e = multipart_new(
 	    &u->form, r->arena, req_param(r, "CONTENT_TYPE"), take_file, u);
 	if (e == ERR_OK)
-		e = blob_begin(w->svc->blob, &u->file);
+		e = blob_begin(w->svc->blob, &r->id, name, &u->file);
 	if (e == ERR_OK)
 		e = req_stream_body(
 		    r, u->max > 0 ? u->max + FORM_ROOM : 0, take_body, u);
@@ -61,14 +61,15 @@ receive(struct worker *w, struct req *r, struct upload *u)
 }
 
 bool
-upload_receive(struct worker *w, struct req *r, struct blob_file **out)
+upload_receive(struct worker *w, struct req *r, enum blob_name name,
+    struct blob_file **out)
 {
 	struct upload u = {.w = w, .r = r};
 	enum err e = ERR_BUSY;
 
 	/* Slow ones leave threads for the rest. */
 	if (atomic_fetch_add(&uploads, 1) < gate_rest(SHARE))
-		e = receive(w, r, &u);
+		e = receive(w, r, name, &u);
 	(void)atomic_fetch_sub(&uploads, 1);
 	*out = u.file;
 	if (e == ERR_OK)

@@ -113,6 +113,16 @@ write_all(int fd, const void *buf, size_t len)
 	return 0;
 }
 
+/* Told with the file and the step; errno tells why. */
+static enum err
+failed(const struct id *id, enum blob_name name, const char *step)
+{
+	enum err e = blob_fs_err();
+
+	log_errno("%s of %s: %s", blob_name_text(name), id->text, step);
+	return e;
+}
+
 /*
  * The directory is made before the file is synced, because that sync makes both
  * durable on most file systems, and the one of the shard then finds nothing left to
@@ -147,15 +157,12 @@ blob_put(struct blob *b, const struct id *id, enum blob_name name,
 	return ERR_OK;
 
 err1:
-	e = blob_fs_err();
-	log_errno("%s of %s: %s", blob_name_text(name), id->text, step);
+	e = failed(id, name, step);
 	(void)unlinkat(b->tmp, tmp_name, 0);
 	(void)close(fd);
 	return e;
 err0:
-	e = blob_fs_err();
-	log_errno("%s of %s: %s", blob_name_text(name), id->text, step);
-	return e;
+	return failed(id, name, step);
 }
 
 struct blob_file {
@@ -163,11 +170,14 @@ struct blob_file {
 	int fd;
 	uint64_t len;
 	bool published;
+	struct id id; /* what it is to be, for the log */
+	enum blob_name as;
 	char name[BLOB_TMP_LEN];
 };
 
 enum err
-blob_begin(struct blob *b, struct blob_file **out)
+blob_begin(struct blob *b, const struct id *id, enum blob_name name,
+    struct blob_file **out)
 {
 	struct blob_file *f = calloc(1, sizeof(*f));
 	enum err e;
@@ -175,10 +185,11 @@ blob_begin(struct blob *b, struct blob_file **out)
 	if (f == NULL)
 		return ERR_NOMEM;
 	f->blob = b;
+	f->id = *id;
+	f->as = name;
 	f->fd = blob_tmp_open(b->tmp, f->name);
 	if (f->fd == -1) {
-		e = blob_fs_err();
-		log_errno("an upload: create");
+		e = failed(id, name, "create");
 		free(f);
 		return e;
 	}
@@ -210,13 +221,9 @@ enum err
 blob_write(struct blob_file *f, const void *buf, size_t len)
 {
 	uint64_t before = f->len;
-	enum err e;
 
-	if (write_all(f->fd, buf, len) == -1) {
-		e = blob_fs_err();
-		log_errno("an upload: write");
-		return e;
-	}
+	if (write_all(f->fd, buf, len) == -1)
+		return failed(&f->id, f->as, "write");
 	f->len += len;
 	write_back(f, before);
 	return ERR_OK;
@@ -225,31 +232,18 @@ blob_write(struct blob_file *f, const void *buf, size_t len)
 enum err
 blob_sync(struct blob_file *f)
 {
-	enum err e;
-
-	if (fsync(f->fd) == 0)
-		return ERR_OK;
-	e = blob_fs_err();
-	log_errno("an upload: sync");
-	return e;
+	return fsync(f->fd) == 0 ? ERR_OK : failed(&f->id, f->as, "sync");
 }
 
 enum err
 blob_publish(struct blob_file *f, const struct id *id, enum blob_name name)
 {
-	enum err e;
-
-	if (blob_tmp_publish(f->blob, f->fd, f->name, id, name) == -1) {
-		e = blob_fs_err();
-		log_errno("%s of %s: publish", blob_name_text(name), id->text);
-		return e;
-	}
+	if (blob_tmp_publish(f->blob, f->fd, f->name, id, name) == -1)
+		return failed(id, name, "publish");
 	f->published = true;
-	if (blob_fs_sync_shard(f->blob, id) == 0)
-		return ERR_OK;
-	e = blob_fs_err();
-	log_errno("%s of %s: sync directory", blob_name_text(name), id->text);
-	return e;
+	return blob_fs_sync_shard(f->blob, id) == 0
+		   ? ERR_OK
+		   : failed(id, name, "sync directory");
 }
 
 void
@@ -266,7 +260,6 @@ blob_link(struct blob *b, const struct id *from, const struct id *to,
     enum blob_name name)
 {
 	char old[BLOB_PATH_LEN], new[BLOB_PATH_LEN];
-	enum err e;
 
 	if (!blob_has(b, from, name))
 		return ERR_NOTFOUND;
@@ -276,9 +269,7 @@ blob_link(struct blob *b, const struct id *from, const struct id *to,
 	    linkat(b->jobs, old, b->jobs, new, 0) == 0 &&
 	    blob_fs_sync_names(b, to) == 0)
 		return ERR_OK;
-	e = blob_fs_err();
-	log_errno("%s of %s: link", blob_name_text(name), to->text);
-	return e;
+	return failed(to, name, "link");
 }
 
 bool
@@ -406,7 +397,6 @@ enum err
 blob_remove(struct blob *b, const struct id *id, enum blob_name name)
 {
 	char path[BLOB_PATH_LEN], dir[BLOB_DIR_LEN];
-	enum err e;
 
 	blob_name_path(id, name, path);
 	blob_name_dir(id, dir);
@@ -416,9 +406,7 @@ blob_remove(struct blob *b, const struct id *id, enum blob_name name)
 	} else if (blob_fs_sync_dir(b->jobs, dir) == 0) {
 		return ERR_OK;
 	}
-	e = blob_fs_err();
-	log_errno("%s of %s: remove", blob_name_text(name), id->text);
-	return e;
+	return failed(id, name, "remove");
 }
 
 int64_t

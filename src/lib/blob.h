@@ -36,13 +36,15 @@ enum err blob_put(struct blob *b, const struct id *id, enum blob_name name,
 /*
  * A file of any size, written piece by piece: begin, write, sync, publish; and
  * then, whatever came of it, blob_end(), which removes what was not published.
+ * The id and the name that it begins with are those that the log lines tell; it may be
+ * published as another.
  * Nobody sees the file before it is published.  All return ERR_OK, ERR_FULL or
  * ERR_IO (logged), blob_begin() also ERR_NOMEM.
  */
 struct blob_file;
 
-enum err blob_begin(struct blob *b, struct blob_file **out)
-    __attribute__((warn_unused_result));
+enum err blob_begin(struct blob *b, const struct id *id, enum blob_name name,
+    struct blob_file **out) __attribute__((warn_unused_result));
 enum err blob_write(struct blob_file *f, const void *buf, size_t len)
     __attribute__((warn_unused_result));
 

@@ -3,9 +3,11 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,6 +15,7 @@
 #include "blob.h"
 #include "fixture.h"
 #include "log.h"
+#include "loglines.h"
 
 #define MANY ((size_t)1 << 20)
 
@@ -135,7 +138,7 @@ Test(blob, replaces_a_file_by_one_of_a_later_second)
 	cr_expect_lt(time_of("result.json"), (int64_t)time(NULL) + 7);
 	for (i = 0; i < 2; i++) {
 		before = i > 0 ? time_of("artifact.tar.gz") : 0;
-		cr_assert_eq(blob_begin(blob, &f), ERR_OK);
+		cr_assert_eq(blob_begin(blob, &id, BLOB_ARTIFACT, &f), ERR_OK);
 		cr_assert_eq(blob_write(f, "new", 3), ERR_OK);
 		cr_assert_eq(blob_sync(f), ERR_OK);
 		cr_assert_eq(blob_publish(f, &id, BLOB_ARTIFACT), ERR_OK);
@@ -257,4 +260,27 @@ Test(blob, does_not_follow_a_link_out_of_its_tree)
 	cr_assert_eq(symlink(target, path), 0);
 	cr_expect_eq(
 	    blob_get(blob, &id, BLOB_RESULT, arena, MANY, &p, &n), ERR_IO);
+}
+
+/* Whose file did not fit, for who looks for room. */
+Test(blob, tells_the_job_of_an_upload_that_does_not_fit)
+{
+	struct rlimit before, none;
+	char text[4096], what[128];
+	struct blob_file *f;
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	cr_assert_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	cr_assert_eq(blob_begin(blob, &id, BLOB_ARTIFACT, &f), ERR_OK);
+	loglines_catch();
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+	cr_expect_neq(blob_write(f, "new", 3), ERR_OK);
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+	loglines_release(text, sizeof(text));
+	blob_end(f);
+	(void)snprintf(
+	    what, sizeof(what), "artifact.tar.gz of %s: write: ", id.text);
+	cr_expect_eq(loglines_count(text, what), 1, "%s", text);
 }

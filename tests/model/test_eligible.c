@@ -260,7 +260,8 @@ Test(eligible, is_told_when_attachments_have_come)
 				 "{\"attachments\":[{\"agent\":\"x\"}]}}");
 
 	expect_silence();
-	cr_assert_eq(blob_begin(f.svc.blob, &file), ERR_OK);
+	cr_assert_eq(
+	    blob_begin(f.svc.blob, &id, BLOB_ATTACHMENTS, &file), ERR_OK);
 	cr_assert_eq(
 	    archive_put_attachments(&f.svc, &id, file, &before), ERR_OK);
 	blob_end(file);

@@ -284,7 +284,7 @@ uploads_artifact(const struct id *id)
 {
 	struct blob_file *file;
 
-	cr_assert_eq(blob_begin(f.svc.blob, &file), ERR_OK);
+	cr_assert_eq(blob_begin(f.svc.blob, id, BLOB_ARTIFACT, &file), ERR_OK);
 	cr_assert_eq(blob_write(file, "x", 1), ERR_OK);
 	cr_assert_eq(archive_put_artifact(&f.svc, id, file), ERR_OK);
 	blob_end(file);
@@ -361,11 +361,11 @@ Test(retention, says_of_a_job_that_had_ended_no_second_end)
 }
 
 static struct blob_file *
-given_upload(const char *bytes)
+given_upload(const struct id *id, const char *bytes)
 {
 	struct blob_file *file;
 
-	cr_assert_eq(blob_begin(f.svc.blob, &file), ERR_OK);
+	cr_assert_eq(blob_begin(f.svc.blob, id, BLOB_ARTIFACT, &file), ERR_OK);
 	cr_assert_eq(blob_write(file, bytes, strlen(bytes)), ERR_OK);
 	return file;
 }
@@ -374,7 +374,8 @@ Test(retention, offers_a_job_only_with_its_attachments)
 {
 	struct id id =
 	    given("{\"job_queue\":\"q\",\"test_data\":{\"attachments\":[]}}");
-	struct blob_file *one = given_upload("1"), *two = given_upload("2");
+	struct blob_file *one = given_upload(&id, "1"),
+			 *two = given_upload(&id, "2");
 	const char *ready = "SELECT 1 FROM journal WHERE subject = $1 "
 			    "AND kind = 'job.ready' GROUP BY subject "
 			    "HAVING count(*) = 1";

@@ -138,7 +138,8 @@ started_with_attachments(void)
 	struct blob_file *file;
 	struct job job;
 
-	cr_assert_eq(blob_begin(lab.svc.blob, &file), ERR_OK);
+	cr_assert_eq(
+	    blob_begin(lab.svc.blob, &id, BLOB_ATTACHMENTS, &file), ERR_OK);
 	cr_assert_eq(blob_write(file, "tar", 3), ERR_OK);
 	cr_assert_eq(
 	    archive_put_attachments(&lab.svc, &id, file, &before), ERR_OK);

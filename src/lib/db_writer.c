@@ -20,6 +20,7 @@
 #include "cause.h"
 #include "clock.h"
 #include "gate.h"
+#include "log.h"
 
 /* Changes that nobody waits for; beyond, they are dropped. */
 #define LATER_MAX 65536
@@ -35,6 +36,7 @@ struct change {
 	_Atomic enum change_state state;
 	const struct cause *cause; /* of who waits; NULL: the server */
 	bool later; /* on the heap; nobody waits */
+	bool told; /* the log has why the group is lost by it */
 	sem_t done; /* its thread need not come by the mutex again */
 };
 
@@ -117,6 +119,32 @@ cond_init(pthread_cond_t *c)
 	(void)pthread_condattr_destroy(&a);
 }
 
+/* NULL: none. */
+static const char *
+request_of(const struct change *ch)
+{
+	return ch->cause != NULL ? ch->cause->request_id : NULL;
+}
+
+/*
+ * Nothing of the group remains, so nobody may be told that it does; each request that is refused
+ * for it is found in the log by its id.  Damage is told once, by whoever meets it.
+ */
+static void
+fail_group(struct list *group, enum err e)
+{
+	struct change *ch;
+
+	for (ch = group->first; ch != NULL; ch = ch->next) {
+		ch->result = e;
+		if (ch->told || e == ERR_DAMAGED || request_of(ch) == NULL)
+			continue;
+		log_request(request_of(ch));
+		log_error("store: the change was not kept: %s", err_text(e));
+		log_request(NULL);
+	}
+}
+
 /* One change of the group, all or nothing. */
 static void
 run_change(struct db_conn *c, struct change *ch)
@@ -127,12 +155,14 @@ run_change(struct db_conn *c, struct change *ch)
 	if (ch->result != ERR_OK)
 		return;
 	cause_set(ch->cause);
+	log_request(request_of(ch));
 	ch->result = ch->fn(c, ch->arg);
 	cause_set(NULL);
 	if (ch->result == ERR_OK)
 		ch->result = d->change_keep(c);
 	if (ch->result != ERR_OK)
 		d->change_undo(c);
+	log_request(NULL);
 }
 
 static void
@@ -147,27 +177,18 @@ run_group(struct db_conn *c, struct list *group)
 		for (ch = group->first; ch != NULL && e == ERR_OK;
 		     ch = ch->next) {
 			run_change(c, ch);
-			if (!d->stands(c))
-				e = ch->result != ERR_OK ? ch->result : ERR_IO;
+			if (d->stands(c))
+				continue;
+			ch->told = ch->result != ERR_OK;
+			e = ch->told ? ch->result : ERR_IO;
 		}
 		if (e == ERR_OK)
 			e = d->commit(c);
 	}
 	if (e == ERR_OK)
 		return;
-	/* Nothing of the group remains, so nobody may be told that it does. */
 	d->rollback(c);
-	for (ch = group->first; ch != NULL; ch = ch->next)
-		ch->result = e;
-}
-
-static void
-fail_group(struct list *group, enum err e)
-{
-	struct change *ch;
-
-	for (ch = group->first; ch != NULL; ch = ch->next)
-		ch->result = e;
+	fail_group(group, e);
 }
 
 /* Tell the waiting workers, whose changes are gone from then on. */

@@ -95,6 +95,18 @@ fragment() {
 	printf '"}'
 }
 
+# told_of TEXT PATH RESPONDER PATTERN CURL...: refused, and found in the log by the id of the request.
+told_of() {
+	told_what=$1 told_path=$2 told_log=$scratch/full/logs/$3.log told_words=$4
+	shift 4
+	equal "$told_what is refused" 503 "$(curl --silent --max-time 20 \
+		--dump-header "$scratch/head" --output /dev/null \
+		--write-out '%{http_code}' "$@" "$url$told_path")"
+	told_id=$(sed -n 's/\r$//; s/^[Xx]-[Rr]equest-[Ii]d: //p' "$scratch/head")
+	told_lines=$(grep -F "req=$told_id " "$told_log" | grep -cE "$told_words")
+	equal "$told_what is in the log, with its id, once" 1 "$told_lines"
+}
+
 test_full_disk() {
 	disk="$scratch/disk"
 	mkdir "$disk"
@@ -105,13 +117,14 @@ test_full_disk() {
 	fi
 	chmod 755 "$disk"
 	instances="$instances full"
-	"$top/spawn/up" --no-install --port 0 --dir "$disk/full" \
-		--set DISK_FREE_MIN=0 --set AMQP_URI= >"$scratch/full.up" 2>&1 || {
+	"$top/spawn/up" --no-install --port 0 --dir "$scratch/full" \
+		--set DATA_PATH="$disk/data" --set DISK_FREE_MIN=0 \
+		--set AMQP_URI= >"$scratch/full.up" 2>&1 || {
 		not_ok "the instance on the small disk starts" \
 			"$(cat "$scratch/full.up")"
 		finish
 	}
-	url=$(cat "$disk/full/url")
+	url=$(cat "$scratch/full/url")
 	log=/v1/result/00000000-0000-0000-0000-0000000000cc/log/output
 	head -c 2000000 /dev/zero | tr '\0' x >"$scratch/long"
 	head -c 500 /dev/zero | tr '\0' y >"$scratch/short"
@@ -134,6 +147,13 @@ test_full_disk() {
 		like "a $size fragment on a full disk may come again" \
 			'*Retry-After: *' "$(cat "$scratch/head")"
 	done
+	told_of "a submission on a full disk" /v1/job job \
+		': the disk is full' \
+		--json '{"job_queue":"full"}'
+	told_of "an artifact on a full disk" \
+		/v1/result/00000000-0000-0000-0000-0000000000cc/artifact file \
+		'artifact.tar.gz of 00000000-0000-0000-0000-0000000000cc: ' \
+		--form "file=@$scratch/long"
 	equal "the log is read on a full disk" 200 "$(get "$log?phase=test")"
 	equal "and is what it was" "$(cat "$scratch/before")" "$(answer)"
 	rm "$disk/fill"
@@ -141,8 +161,8 @@ test_full_disk() {
 		"$(post "$log" "@$scratch/long.json")"
 	equal "the short one too" 200 "$(post "$log" "@$scratch/short.json")"
 	equal "the file has them once each" 2001000 \
-		"$(wc -c <"$(find "$disk/full/data/jobs" -name log.output.test)")"
-	"$top/spawn/down" --dir "$disk/full" >/dev/null 2>&1
+		"$(wc -c <"$(find "$disk/data/jobs" -name log.output.test)")"
+	"$top/spawn/down" --dir "$scratch/full" >/dev/null 2>&1
 	umount "$disk"
 }
 

@@ -11,7 +11,8 @@ or EINTR (--long, which is of all endpoints: or all of them from then on), and i
 * what was answered with success is there, once and whole;
 * what was not is there or not, never in part, and the same request brings it, once;
 * the instance serves again within five seconds;
-* the log tells of a refusal, and not twice.
+* the log tells the cause of a refusal, and not twice, and of a change that was lost with others
+  also by its request's id.
 At the end the store must be sound.  Prints "ok" or "not ok" for each promise.
 """
 
@@ -63,6 +64,7 @@ RECORDED = 3
 MISSED_PART = 0.02
 EFFECT = "and then the effect is there:"
 LOG_TYPE = "/v1/result/%s/log/output"
+NOT_KEPT = re.compile(r"req=\S+ .*\"store: the change was not kept: ")
 SIGNS = re.compile(r"cannot use \S*/data/seen: ")
 KEY = os.environ.get("TF_JWT_KEY", "")
 
@@ -739,14 +741,16 @@ class Tester:
             self.wrong(point, fault, "not 502:", answer)
 
     def judge_log(self, point, fault, answer, at):
-        """A refusal by the responder itself is told, once; where a fault lasts, the store and
-        the file of signs of life may each meet it."""
+        """The cause of a refusal by the responder itself is told, once, and of a change that
+        was lost in its group also that, by the request's id; where a fault lasts, the store
+        and the file of signs of life may each meet it."""
         told = self.i.errors_since(self.endpoint.responder, at)
         texts = [re.sub(r"^.*? msg=", "", line) for line in told]
         if answer.status == 503 and not told:
             self.wrong(point, fault, "503, and nothing in the log")
-        refusals = [t for t in texts if fault not in LASTING or not SIGNS.search(t)]
-        if len(set(texts)) != len(texts) or len(refusals) > 1:
+        causes = [t for line, t in zip(told, texts) if not NOT_KEPT.search(line)
+                  and (fault not in LASTING or not SIGNS.search(t))]
+        if len(set(texts)) != len(texts) or len(causes) > 1:
             self.wrong(point, fault, "told more than once:", texts)
 
     def again(self, point, fault, case):

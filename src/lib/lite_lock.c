@@ -45,8 +45,9 @@ lite_lock_know_files(struct lite *l)
 	l->locked = l->file;
 }
 
-static bool
-is_another(const char *path, const struct stat *open, struct stat *now)
+bool
+lite_lock_is_another(
+    const char *path, const struct stat *open, struct stat *now)
 {
 	*now = *open;
 	if (stat(path, now) == -1)
@@ -76,9 +77,11 @@ are_others(struct lite *l)
 	char path[LITE_PATH_LEN];
 	struct stat st;
 
-	return is_another(l->where, &l->file, &l->locked) ||
-	       is_another(lite_beside(l, "-wal", path), &l->log, &st) ||
-	       is_another(lite_beside(l, "-shm", path), &l->log_index, &st);
+	return lite_lock_is_another(l->where, &l->file, &l->locked) ||
+	       lite_lock_is_another(
+		   lite_beside(l, "-wal", path), &l->log, &st) ||
+	       lite_lock_is_another(
+		   lite_beside(l, "-shm", path), &l->log_index, &st);
 }
 
 /* A process that starts next would open other files than we have, and both would write: with an

@@ -29,4 +29,9 @@ void lite_lock_release(struct db_conn *c);
  * its log.  Call it early, before anybody had cause to replace them. */
 void lite_lock_know_files(struct lite *l);
 
+/* The file at path is gone, or not the one that was opened; *now is the one that is there.  False where
+ * that cannot be known. */
+bool lite_lock_is_another(
+    const char *path, const struct stat *open, struct stat *now);
+
 #endif /* !LITE_LOCK_H */

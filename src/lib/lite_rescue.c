@@ -7,23 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "db_types.h"
+#include "lite_lock.h"
 #include "lite_log.h"
 #include "log.h"
 
 #define PIECE 65536
-#define SALT                                                                   \
-	16 /* SQLite, "WAL File Format": where the two stand in the header */
+/* SQLite, "WAL File Format": where the two stand in the header. */
+#define SALT 16
 #define HEADER 32
-
-static bool
-is_at(const char *path, const struct stat *open)
-{
-	struct stat now;
-
-	return stat(path, &now) == 0 && now.st_dev == open->st_dev &&
-	       now.st_ino == open->st_ino;
-}
 
 /* Its header, and that it has more. */
 static bool
@@ -107,12 +98,14 @@ lite_rescue_log(struct lite *l)
 {
 	char path[LITE_PATH_LEN], suffix[sizeof(LITE_RESCUE_FILE) + 16];
 	unsigned char header[HEADER];
+	struct stat now;
 	sqlite3_file *log;
 	sqlite3_int64 n;
 	size_t at, i;
 
-	if (l->rescued || !l->files_known || !is_at(l->where, &l->file) ||
-	    is_at(lite_beside(l, "-wal", path), &l->log))
+	if (l->rescued || !l->files_known ||
+	    lite_lock_is_another(l->where, &l->file, &now) ||
+	    !lite_lock_is_another(lite_beside(l, "-wal", path), &l->log, &now))
 		return;
 	l->rescued = true;
 	log = lite_log_file(l);
